@@ -1,0 +1,1 @@
+"""Sequences. Synchronous actors, their mailboxes, and the partition that runs them."""

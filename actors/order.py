@@ -1,0 +1,295 @@
+"""An order at work: sends it, hears the venue, asks where there is silence, and tells its subscriber what to book.
+
+What a report means is decided in `engine.order`; here every event has its consequence, in one table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, ClassVar, Final, get_args
+
+from actors.actor import Actor
+from actors.turn import Turn
+from engine import events as e
+from engine import hearing
+from engine import order as order_
+from engine import reports as r
+from engine.commands import (
+    AskAbout,
+    BookFill,
+    CancelChild,
+    CancelOrder,
+    ChangeReservation,
+    CommandDone,
+    ModifyOrder,
+    Recover,
+    ReplaceApproved,
+    ReplaceChild,
+    ReviewReplace,
+    StartOrder,
+    SubmitChild,
+    Tick,
+)
+from engine.messages import ExecutionCommand, Outcome
+from engine.order import Order
+from engine.values import EXACT
+
+ACK_S: Final = 5
+"""Seconds of silence after which the venue is asked."""
+SETTLE_S: Final = 2
+"""Seconds between the venue's not knowing an order and asking it again."""
+
+
+class OrderActor(Actor):
+    """`order/<order_id>`: one order, the only part of its state."""
+
+    __slots__ = ()
+    kind = "order"
+    PARTS: ClassVar[Any] = {"": Order}
+    timed = True
+
+    @property
+    def order(self) -> Order | None:
+        """The order, or None before it was started."""
+        return self.parts.get("")
+
+    @property
+    def done(self) -> bool:
+        order = self.order
+        return order is None or order.status in order_.TERMINAL
+
+    @property
+    def due(self) -> datetime | None:
+        order = self.order
+        if order is None:
+            return None
+        wait = order_.patience(order, ACK_S, SETTLE_S)
+        if wait is not None and order.waiting_since is not None:
+            return order.waiting_since + timedelta(seconds=wait)
+        expires = order.ticket.expires_at
+        if expires is None or not order.open:
+            return None
+        # A venue that forgets to say that the day is over is asked, now and then.
+        return max(expires + timedelta(seconds=ACK_S), order.updated_at + timedelta(seconds=10 * SETTLE_S))
+
+    # from the subscriber
+
+    def _start(self, message: StartOrder, turn: Turn) -> None:
+        if self.order is not None:
+            return
+        ticket = message.ticket
+        turn.record(hearing.started(ticket, turn.now))
+        turn.tell(
+            f"venue/{ticket.venue}",
+            SubmitChild(
+                ticket=ticket,
+                client_order_id=ticket.order_id,
+                quantity=ticket.quantity,
+                limit_price=ticket.limit_price,
+            ),
+        )
+
+    def _cancel(self, message: CancelOrder, turn: Turn) -> None:
+        """Always passes for an open order; a second cancel is the first one again."""
+        order, command = self.order, message.command
+        refusal = self._not_theirs(command)
+        if refusal is None and order is not None:
+            if order.status in order_.TERMINAL:
+                refusal = ("ORDER_CLOSED", f"order_id: {self.id} is {order.status} already")
+            elif order.status != "PENDING_CANCEL":
+                self._record(
+                    e.CancelRequested(
+                        **order_.about(order, turn.now),
+                        reason=message.reason,
+                        command_id=command.command_id if command else "",
+                    ),
+                    turn,
+                )
+        self._answer(command, message.reply_to, refusal, turn)
+
+    def _modify(self, message: ModifyOrder, turn: Turn) -> None:
+        order, command = self.order, message.command
+        refusal = self._not_theirs(command) or order_.unmodifiable(order, command, turn.peek(self._venue(order)))
+        if refusal is not None or order is None:
+            self._answer(command, message.reply_to, refusal, turn)
+            return
+        turn.tell(
+            f"subscriber/{order.ticket.subscriber_id}",
+            ReviewReplace(
+                command=command,
+                reply_to=message.reply_to,
+                ticket=order.ticket,
+                quantity=order.quantity if command.quantity is None else command.quantity,
+                limit_price=order.limit_price if command.limit_price is None else command.limit_price,
+                filled=order.filled,
+                working=order.working,
+                reserved=order.reserved,
+            ),
+        )
+
+    def _replace(self, message: ReplaceApproved, turn: Turn) -> None:
+        order, ticket = self.order, message.ticket
+        refusal = order_.unmodifiable(order, message.command, turn.peek(self._venue(order)))
+        if refusal is None and order is not None:
+            self._record(
+                e.ReplaceRequested(
+                    **order_.about(order, turn.now),
+                    command_id=message.command.command_id,
+                    quantity=ticket.quantity,
+                    limit_price=ticket.limit_price,
+                    reserve_price=ticket.reserve_price,
+                ),
+                turn,
+            )
+            turn.tell(
+                f"venue/{ticket.venue}",
+                ReplaceChild(
+                    ticket=ticket,
+                    client_order_id=self.id,
+                    venue_order_id=order.venue_order_id,
+                    quantity=ticket.quantity,
+                    limit_price=ticket.limit_price,
+                ),
+            )
+        self._answer(message.command, message.reply_to, refusal, turn)
+
+    def _not_theirs(self, command: ExecutionCommand | None) -> tuple[str, str] | None:
+        order = self.order
+        if order is None or (command is not None and command.subscriber_id != order.ticket.subscriber_id):
+            return "UNKNOWN_ORDER", f"order_id: there is no order {self.id} of this subscriber"
+        return None
+
+    def _reachable(self, order: Order, turn: Turn) -> bool:
+        venue = turn.peek(self._venue(order))
+        return venue is not None and bool(venue.up)
+
+    def _venue(self, order: Order | None) -> str:
+        return f"venue/{order.ticket.venue}" if order is not None else "venue/"
+
+    def _answer(
+        self, command: ExecutionCommand | None, reply_to: str, refusal: tuple[str, str] | None, turn: Turn
+    ) -> None:
+        code, reason = refusal or (None, None)
+        if command is None:
+            status: Any = "ACCEPTED" if refusal is None else "DENIED"
+            outcome = Outcome(request_id=None, status=status, code=code, reason=reason, orders=(self.id,))
+            turn.reply(outcome, reply_to or None)
+            return
+        done = CommandDone(command=command, reply_to=reply_to, code=code, reason=reason, order_id=self.id)
+        turn.tell(f"subscriber/{command.subscriber_id}", done)
+
+    # from the venue, and from the clock
+
+    def _report(self, report: Any, turn: Turn) -> None:
+        order = self.order
+        if order is None:
+            reason = f"a venue reports {type(report).__name__} of an order that this engine never made: {report!r}"
+            turn.alarm("UNKNOWN_ORDER", self.address, reason)
+            return
+        venue = turn.peek(f"venue/{order.ticket.venue}")
+        capabilities = None if venue is None else venue.capabilities
+        deduplicates = capabilities is not None and capabilities.deduplicates
+        events = hearing.hear(order, report, turn.now, deduplicates)
+        if not events:
+            turn.count("stale reports")
+        for event in events:
+            self._record(event, turn)
+
+    def _tick(self, _: Tick, turn: Turn) -> None:
+        order = self.order
+        if order is None or not order.open:
+            return
+        if not self._reachable(order, turn):
+            return  # the session's coming up asks about every open order
+        about = order_.about(order, turn.now)
+        since = order.waiting_since or order.ticket.expires_at
+        self._record(e.OrderAsked(**about, reason=f"{order.status}, and no word from the venue since {since}"), turn)
+
+    def _recover(self, _: Recover, turn: Turn) -> None:
+        """The venue's session came up, and it was asked about all open orders at once: the answer is awaited."""
+        order = self.order
+        if order is not None and order.open and self._reachable(order, turn):
+            turn.record(e.OrderAsked(**order_.about(order, turn.now), reason="the venue's session came up"))
+
+    def _record(self, event: e.OrderEvent, turn: Turn) -> None:
+        """Records an event and tells its consequences: what leaves the reservation, and what the event asks for."""
+        before: Order = self.parts[""]
+        turn.record(event)
+        after: Order = self.parts[""]
+        ticket = after.ticket
+        working = EXACT.subtract(before.working, after.working)
+        reserved = EXACT.subtract(before.reserved, after.reserved)
+        if event.__class__ is e.OrderFilled:
+            self._book(event, before, working, reserved, turn)
+        elif working or reserved:
+            turn.tell(
+                f"subscriber/{ticket.subscriber_id}",
+                ChangeReservation(
+                    order_id=self.id,
+                    exchange=ticket.exchange,
+                    symbol=ticket.symbol,
+                    side=ticket.side,
+                    working=working,
+                    reserved=reserved,
+                ),
+            )
+        consequence = _CONSEQUENCES.get(event.__class__)
+        if consequence is not None:
+            consequence(self, event, after, turn)
+
+    def _book(self, event: Any, before: Order, working: Decimal, reserved: Decimal, turn: Turn) -> None:
+        ticket = before.ticket
+        book = BookFill(ticket=ticket, fill=event.fill, working=working, reserved=reserved)
+        turn.tell(f"subscriber/{ticket.subscriber_id}", book)
+        if before.status == "REJECTED":
+            turn.alarm("FILL_AFTER_REJECT", self.address, f"booked all the same: {event.fill!r}")
+
+    def _ask_cancel(self, event: e.CancelRequested, order: Order, turn: Turn) -> None:
+        cancel = CancelChild(client_order_id=self.id, venue_order_id=order.venue_order_id)
+        turn.tell(f"venue/{order.ticket.venue}", cancel)
+
+    def _ask(self, event: e.OrderAsked, order: Order, turn: Turn) -> None:
+        turn.tell(f"venue/{order.ticket.venue}", AskAbout(client_order_id=self.id))
+
+    def _resend(self, event: e.OrderResent, order: Order, turn: Turn) -> None:
+        turn.tell(
+            f"venue/{order.ticket.venue}",
+            SubmitChild(
+                ticket=order.ticket,
+                client_order_id=self.id,
+                quantity=order.quantity,
+                limit_price=order.limit_price,
+                resend=True,
+            ),
+        )
+
+    def _lost(self, event: e.OrderLost, order: Order, turn: Turn) -> None:
+        turn.alarm("ORDER_UNKNOWN", self.address, event.reason)
+
+    def _impossible(self, event: e.ReportImpossible, order: Order, turn: Turn) -> None:
+        turn.alarm("IMPOSSIBLE_REPORT", self.address, f"{event.reason} {event.report}")
+
+    def _changed(self, event: e.OrderEvent) -> None:
+        self.put("", order_.after(self.parts.get(""), event))
+
+    RECEIVE: ClassVar[Any] = {
+        StartOrder: _start,
+        CancelOrder: _cancel,
+        ModifyOrder: _modify,
+        ReplaceApproved: _replace,
+        Tick: _tick,
+        Recover: _recover,
+        **dict.fromkeys(get_args(r.OrderReport), _report),
+    }
+    APPLY: ClassVar[Any] = dict.fromkeys((e.OrderStarted, *order_.FOLDED), _changed)
+
+
+_CONSEQUENCES: Final[dict[type, Callable[[OrderActor, Any, Order, Turn], None]]] = {
+    e.CancelRequested: OrderActor._ask_cancel,
+    e.OrderAsked: OrderActor._ask,
+    e.OrderResent: OrderActor._resend,
+    e.OrderLost: OrderActor._lost,
+    e.ReportImpossible: OrderActor._impossible,
+}

@@ -1,0 +1,27 @@
+"""How often something happened in the second under way: what order rates are limited by."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+class Pace:
+    """Counts per name and second. It is not state: after a restart a second begins anew."""
+
+    __slots__ = ("_counts", "_second")
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._counts: dict[str, int] = {}
+
+    def rate(self, name: str, now: datetime) -> int:
+        """How often `name` was counted in this second."""
+        second = int(now.timestamp())
+        if second != self._second:
+            self._second = second
+            self._counts.clear()
+        return self._counts.get(name, 0)
+
+    def add(self, name: str, now: datetime) -> None:
+        """Counts `name` once more."""
+        self._counts[name] = self.rate(name, now) + 1

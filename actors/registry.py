@@ -1,0 +1,58 @@
+"""Which kind of address is which actor, and which messages carry an idempotency key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from actors.actor import Actor
+from actors.dead import DeadLettersActor
+from actors.desk import DeskActor
+from actors.door import DoorActor
+from actors.journal import Key, Mail
+from actors.order import OrderActor
+from actors.post import PostActor
+from actors.strategy import StrategyActor
+from actors.subscriber import SubscriberActor
+from actors.venue import VenueActor
+from engine.commands import CommandDone, ReviewReplace
+from engine.idempotency import key_of as idempotency_key
+from engine.messages import CashMovement, ExecutionCommand, ExecutionRequest
+
+KINDS: Final[dict[str, type[Actor]]] = {
+    actor.kind: actor
+    for actor in (
+        SubscriberActor,
+        StrategyActor,
+        OrderActor,
+        VenueActor,
+        DeskActor,
+        DeadLettersActor,
+        DoorActor,
+        PostActor,
+    )
+}
+_ABOUT_COMMANDS: Final[frozenset[type]] = frozenset({CommandDone, ReviewReplace})
+"""What orders tell of a command: it may have been given twice, and been answered in the meantime."""
+KEYED: Final[frozenset[type]] = frozenset({ExecutionRequest, ExecutionCommand, CashMovement, *_ABOUT_COMMANDS})
+"""The messages that carry an idempotency key."""
+
+
+def key_of(mail: Mail) -> Key | None:
+    """The (subscriber, key) that has to be looked up before this mail is delivered, if it carries one."""
+    kind: type = mail.message.__class__
+    if kind in KEYED and mail.to.startswith("subscriber/"):
+        message = mail.message
+        if kind in _ABOUT_COMMANDS:
+            message = message.command
+        elif kind is ExecutionCommand and message.request is not None:
+            message = message.request
+        return mail.to[11:], idempotency_key(message)
+    return None
+
+
+def fold(address: str, parts: Mapping[str, Any], event: Any) -> dict[str, Any]:
+    """The parts of an actor after one event: what verification replays a journal with."""
+    actor = KINDS[address[: address.index("/")]](address, dict(parts))
+    actor.apply(event)
+    return actor.parts

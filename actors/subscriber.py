@@ -1,0 +1,314 @@
+"""A subscriber: takes requests, decides how much and whether, and books what its orders fill.
+
+Parts of its state: the profile, `position/<instrument>`, `cash/<currency>`, `subscription/<strategy>`; each is a row
+of its own, so that an order writes what it changed and nothing else.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from actors import amend, membership
+from actors.actor import Actor
+from actors.turn import Turn
+from engine import account, ledger
+from engine import events as e
+from engine.allocate import Sizing, allocate
+from engine.commands import (
+    BookFill,
+    ChangeReservation,
+    CommandDone,
+    Introduce,
+    ReviewReplace,
+    SetStatus,
+    StartOrder,
+    Ticket,
+)
+from engine.config import InstrumentSpec, Limits, effective
+from engine.exposure import Exposure, expose
+from engine.figures import Figures, measure
+from engine.idempotency import Conflict, compare, fingerprint, key_of
+from engine.ledger import Balance, Position
+from engine.messages import CashMovement, ExecutionCommand, ExecutionRequest, Outcome, Subscriber, Subscription
+from engine.refusal import Refusal
+from engine.risk import Route, check, pre_checks
+from engine.subscriber import Profile
+from engine.values import EXACT, ZERO
+
+
+class SubscriberActor(Actor):
+    """`subscriber/<id>`: everything that belongs to one subscriber is decided and booked here, one turn at a time."""
+
+    __slots__ = ("_limits",)
+    kind = "subscriber"
+    PARTS: ClassVar[Any] = {"": Profile, "position": Position, "cash": Balance, "subscription": Subscription}
+
+    def __init__(self, address: str, parts: dict[str, Any]) -> None:
+        super().__init__(address, parts)
+        self._limits: tuple[Any, Any, Limits] | None = None
+
+    @property
+    def profile(self) -> Profile | None:
+        """Who this is, or None where nobody made it known."""
+        return self.parts.get("")
+
+    def limits(self, turn: Turn) -> Limits:
+        """The limits in force: the subscriber's own, the configuration's where it has none."""
+        profile = self.profile
+        own = Limits() if profile is None else profile.limits
+        kept = self._limits
+        if kept is None or kept[0] is not own or kept[1] is not turn.rules.limits:
+            kept = self._limits = (own, turn.rules.limits, effective(turn.rules.limits, own))
+        return kept[2]
+
+    # requests
+
+    def request(self, request: ExecutionRequest, turn: Turn) -> None:
+        """Decides a request: approved orders on their way, or a denial; answered once and for good."""
+        key, asked = key_of(request), fingerprint(request)
+        if self.answered_before(request.request_id, key, asked, turn):
+            return
+        decided = self._decide(request, turn)
+        if isinstance(decided, Refusal):
+            self._deny(request, key, asked, decided, None, None, turn)
+            return
+        spec, venue, account, sizing, figures = decided
+        refusal = check(figures)
+        if refusal is not None:
+            self._deny(request, key, asked, refusal, sizing, figures, turn)
+            return
+        turn.pace.add(self.id, turn.now)
+        ticket = self._ticket(request, key, spec, venue, account, figures, turn)
+        outcome = Outcome(request_id=request.request_id, status="ACCEPTED", orders=(ticket.order_id,))
+        turn.record(
+            e.RequestAccepted(
+                at=turn.now,
+                job_id="job" + ticket.order_id[-37:],
+                key=key,
+                fingerprint=asked,
+                request_id=request.request_id,
+                signal_id=request.signal_id,
+                strategy_id=request.strategy_id,
+                subscriber_id=self.id,
+                tickets=(ticket,),
+                sizing=sizing,
+                figures=figures,
+            )
+        )
+        turn.answered(self.id, key, asked, outcome)
+        turn.tell(f"order/{ticket.order_id}", StartOrder(ticket=ticket))
+        turn.reply(outcome)
+
+    def _decide(
+        self, request: ExecutionRequest, turn: Turn
+    ) -> tuple[InstrumentSpec, str, str, Sizing, Figures] | Refusal:
+        """Everything up to the figures that `check` judges, or why it does not come to that."""
+        rules, now, profile = turn.rules, turn.now, self.profile
+        if request.plan is not None and (reason := request.plan.demands()) is not None:
+            return Refusal("PLAN_UNSUPPORTED", reason)
+        spec = rules.instrument(request.exchange, request.symbol)
+        route = self._route(request, turn)
+        desk = turn.peek("desk/main")
+        killed = desk is not None and desk.killed
+        status = None if profile is None else profile.status
+        refusal = pre_checks(request, now, killed, status, rules.config.allow, spec, route)
+        if refusal is not None or spec is None or route is None or profile is None:
+            return refusal or Refusal("NO_ROUTE", "exchange: no venue is routed for it")
+        allocation = None
+        if request.subscriber_id is None:
+            subscription: Subscription | None = self.parts.get(f"subscription/{request.strategy_id}")
+            if subscription is None or not subscription.active:
+                return Refusal("NOT_SUBSCRIBED", f"strategy_id: no active subscription to {request.strategy_id}")
+            allocation = subscription.allocation
+        if request.time_in_force == "DAY" and rules.session_end(spec.calendar, now) is None:
+            return Refusal("NO_SESSION", f"time_in_force: calendar {spec.calendar} has no session after {now}")
+        position = account.position(self.parts, request.exchange, request.symbol, spec.currency, spec.multiplier)
+        mark = turn.market.mark(f"{request.exchange}:{request.symbol}", now)
+        reference = None if mark is None else mark.price
+        exposure = self._exposure(spec.currency, turn)
+        sized = allocate(request, allocation, spec, reference, exposure.equity, ledger.closable(position))
+        if isinstance(sized, Refusal):
+            return sized
+        figures = measure(
+            now,
+            sized.side,
+            sized.quantity,
+            request.limit_price,
+            reference,
+            position,
+            exposure,
+            self.day_equity(spec.currency, exposure, turn),
+            turn.pace.rate(self.id, now),
+            spec,
+            self.limits(turn),
+        )
+        return spec, route.venue, profile.accounts.get(route.venue, self.id), sized.sizing, figures
+
+    def _route(self, request: ExecutionRequest, turn: Turn) -> Route | None:
+        name = turn.rules.route(request.exchange, request.symbol)
+        if name is None:
+            return None
+        venue = turn.peek(f"venue/{name}")
+        if venue is None:
+            return Route(venue=name, up=False, reason="not connected yet")
+        return Route(venue=name, up=venue.up, paused=venue.paused, reason=venue.reason, capabilities=venue.capabilities)
+
+    def _exposure(self, currency: str, turn: Turn) -> Exposure:
+        positions = {part[9:]: value for part, value in self.parts.items() if part.startswith("position/")}
+        balances = {part[5:]: value for part, value in self.parts.items() if part.startswith("cash/")}
+        return expose(currency, balances, positions, turn.market.prices(turn.now))
+
+    def day_equity(self, currency: str, exposure: Exposure, turn: Turn) -> Decimal | None:
+        """The equity that today opened with: this decision's, where it is the day's first."""
+        if exposure.equity is None:
+            return None
+        balance: Balance | None = self.parts.get(f"cash/{currency}")
+        today = turn.now.date().isoformat()
+        if balance is not None and balance.day == today:
+            return balance.day_equity
+        turn.record(
+            e.DayOpened(at=turn.now, subscriber_id=self.id, currency=currency, day=today, equity=exposure.equity)
+        )
+        return exposure.equity
+
+    def _ticket(
+        self,
+        request: ExecutionRequest,
+        key: str,
+        spec: InstrumentSpec,
+        venue: str,
+        account: str,
+        figures: Figures,
+        turn: Turn,
+    ) -> Ticket:
+        end = turn.rules.session_end(spec.calendar, turn.now) if request.time_in_force == "DAY" else None
+        return Ticket(
+            order_id=turn.order_id(venue, self.id, key, 0),
+            subscriber_id=self.id,
+            account=account,
+            venue=venue,
+            exchange=request.exchange,
+            symbol=request.symbol,
+            currency=spec.currency,
+            multiplier=spec.multiplier,
+            side=figures.side,
+            quantity=figures.quantity,
+            order_type=request.order_type,
+            limit_price=request.limit_price,
+            time_in_force=request.time_in_force,
+            leverage=request.leverage,
+            reserve_price=figures.price or ZERO,
+            expires_at=end,
+            request_id=request.request_id,
+            signal_id=request.signal_id,
+            strategy_id=request.strategy_id,
+            provenance=request.provenance,
+            approved_at=turn.now,
+        )
+
+    def _deny(
+        self,
+        request: ExecutionRequest,
+        key: str,
+        asked: str,
+        refusal: Refusal,
+        sizing: Sizing | None,
+        figures: Figures | None,
+        turn: Turn,
+    ) -> None:
+        outcome = Outcome(request_id=request.request_id, status="DENIED", code=refusal.code, reason=refusal.reason)
+        turn.record(
+            e.RequestDenied(
+                at=turn.now,
+                key=key,
+                fingerprint=asked,
+                request_id=request.request_id,
+                signal_id=request.signal_id,
+                strategy_id=request.strategy_id,
+                subscriber_id=self.id,
+                exchange=request.exchange,
+                symbol=request.symbol,
+                code=refusal.code,
+                reason=refusal.reason,
+                sizing=sizing,
+                figures=figures,
+            )
+        )
+        turn.answered(self.id, key, asked, outcome)
+        turn.reply(outcome)
+
+    def answered_before(self, request_id: str, key: str, asked: str, turn: Turn) -> bool:
+        """Whether this key was decided; then it is answered again: EXISTS, or CONFLICT for something else."""
+        prior = turn.prior(self.id, key)
+        if prior is None:
+            return False
+        found = compare(prior.fingerprint, asked)
+        if not isinstance(found, Conflict):
+            turn.reply(
+                Outcome(request_id=request_id, status="EXISTS", orders=prior.outcome.orders, original=prior.outcome)
+            )
+            return True
+        reason = f"{found.field}: differs from what was asked before under the same {key}"
+        refused = e.InputRefused(at=turn.now, subject=self.address, code="CONFLICT", reason=reason, excerpt=asked[:500])
+        turn.record(refused)
+        turn.reply(
+            Outcome(request_id=request_id, status="CONFLICT", code="CONFLICT", reason=reason, original=prior.outcome)
+        )
+        return True
+
+    # what orders report
+
+    def _book(self, message: BookFill, turn: Turn) -> None:
+        fill, ticket = message.fill, message.ticket
+        before = account.position(self.parts, fill.exchange, fill.symbol, fill.currency, fill.multiplier)
+        after = ledger.book(before, fill)
+        turn.record(
+            e.FillBooked(
+                at=turn.now,
+                trade_id=turn.trade_id(),
+                subscriber_id=self.id,
+                strategy_id=ticket.strategy_id,
+                provenance=ticket.provenance,
+                fill=fill,
+                working=message.working,
+                reserved=message.reserved,
+                realized=EXACT.subtract(after.realized, before.realized),
+                position=after.quantity,
+            )
+        )
+
+    def _change_reservation(self, message: ChangeReservation, turn: Turn) -> None:
+        turn.record(
+            e.ReservationChanged(
+                at=turn.now,
+                subscriber_id=self.id,
+                order_id=message.order_id,
+                exchange=message.exchange,
+                symbol=message.symbol,
+                side=message.side,
+                working=message.working,
+                reserved=message.reserved,
+            )
+        )
+
+    def _fold(self, event: Any) -> None:
+        for part, value in account.FOLD[event.__class__](self.parts, event):
+            if value is None:
+                self.drop(part)
+            else:
+                self.put(part, value)
+
+    RECEIVE: ClassVar[Any] = {
+        ExecutionRequest: request,
+        ExecutionCommand: amend.command,
+        CommandDone: amend.command_done,
+        ReviewReplace: amend.review,
+        BookFill: _book,
+        ChangeReservation: _change_reservation,
+        Subscriber: membership.upsert,
+        Introduce: membership.introduce,
+        CashMovement: membership.cash,
+        SetStatus: membership.set_status,
+    }
+    APPLY: ClassVar[Any] = dict.fromkeys(account.FOLD, _fold)

@@ -1,0 +1,149 @@
+"""What an actor can do in its turn: record, tell, reply, and look at what it may know."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Raw, json
+
+from actors.actor import Actor
+from actors.journal import Key, Mail, Prior
+from actors.market import Market
+from actors.pace import Pace
+from engine.codec import decode_message
+from engine.commands import Post
+from engine.events import AlarmRaised, Event
+from engine.identity import ORDERS_PER_BATCH, order_id, partition_in, partition_of
+from engine.messages import Outcome
+from engine.rules import Rules
+
+INSIDE = frozenset({"subscriber", "strategy", "order", "venue", "desk", "dead", "door", "post"})
+"""Kinds of addresses that are actors; any other address is outside and waits for the commit."""
+
+
+class Turn:
+    """The one turn under way in a partition. What it gathers counts only if `receive` returns."""
+
+    __slots__ = (
+        "_actor",
+        "_actors",
+        "_known",
+        "_orders",
+        "counts",
+        "events",
+        "keys",
+        "market",
+        "now",
+        "outgoing",
+        "pace",
+        "partition",
+        "partitions",
+        "rules",
+        "sender",
+        "sequence",
+        "told",
+    )
+
+    def __init__(self, partition: int, partitions: int, rules: Rules, market: Market, actors: dict[str, Actor]) -> None:
+        self.partition = partition
+        self.partitions = partitions
+        self.rules = rules
+        self.market = market
+        self.pace = Pace()
+        self.now: datetime
+        self.sender = ""
+        self.sequence = 0
+        self.events: list[tuple[str, Event]] = []
+        self.outgoing: list[Mail] = []
+        self.told: list[Mail] = []
+        self.keys: list[tuple[Key, Prior]] = []
+        self._known: dict[Key, Prior] = {}
+        self._actors = actors
+        self._actor: Actor
+        self._orders = 0
+        self.counts: dict[str, int] = {}
+
+    def record(self, event: Event) -> None:
+        """It happened: applied now, in the journal with this batch."""
+        actor = self._actor
+        # `actor.apply(event)`, a call less.
+        actor.APPLY[event.__class__](actor, event)
+        self.events.append((actor.address, event))
+
+    def tell(self, to: str, message: Any) -> None:
+        """Sends a message. Inside, it is delivered in this batch or the next; outside, after the commit."""
+        if to in self._actors and self.partitions == 1:
+            # The way of most mail, without a look at the address: what is in memory is inside.
+            self.told.append(Mail(to, message, self._actor.address))
+            return
+        kind = to[: to.index("/")]
+        if kind not in INSIDE:
+            self.outgoing.append(Mail(to, message, self._actor.address))
+        elif self.partitions > 1 and (home := home_of(kind, to, self.partitions, self.partition)) != self.partition:
+            post = Post(to=to, cause=self._actor.address, message=Raw(json.encode(message)))
+            self.told.append(Mail(f"post/{home}", post, self._actor.address))
+        else:
+            self.told.append(Mail(to, message, self._actor.address))
+
+    def redeliver(self, to: str, raw: bytes) -> None:
+        """Tells a message that was kept as JSON."""
+        self.tell(to, decode_message(raw))
+
+    def count(self, name: str) -> None:
+        """Counts something worth a metric and not an event."""
+        self.counts[name] = self.counts.get(name, 0) + 1
+
+    def reply(self, outcome: Outcome, to: str | None = None) -> None:
+        """Answers who waits for it outside (or at `to`); an actor that told a message expects no answer."""
+        address = self.sender if to is None else to
+        if outside(address):
+            self.tell(address, outcome)
+
+    def prior(self, subscriber_id: str, key: str) -> Prior | None:
+        """What was asked under this key before, if anything."""
+        return self._known.get((subscriber_id, key))
+
+    def answered(self, subscriber_id: str, key: str, fingerprint: str, outcome: Outcome) -> None:
+        """Keeps the answer to an idempotency key; the same key is never decided again."""
+        prior = Prior(fingerprint, outcome)
+        self._known[subscriber_id, key] = prior
+        self.keys.append(((subscriber_id, key), prior))
+
+    def order_id(self, venue: str, subscriber_id: str, key: str, leg: int) -> str:
+        """A new order id, larger than every one before."""
+        number = self._orders
+        if number >= ORDERS_PER_BATCH:
+            raise OverflowError(f"batch {self.sequence} has no order id left: {ORDERS_PER_BATCH} were handed out")
+        self._orders = number + 1
+        return order_id(venue, self.partition, self.sequence * ORDERS_PER_BATCH + number, subscriber_id, key, leg)
+
+    def trade_id(self) -> str:
+        """A new trade id, larger than every one before: partition, batch and event, in hexadecimal."""
+        return f"T{self.partition:04x}-{self.sequence:012x}-{len(self.events):04x}"
+
+    def peek(self, address: str) -> Any:
+        """The main part of a resident actor's state, to read; None where it has none."""
+        actor = self._actors.get(address)
+        return None if actor is None else actor.parts.get("")
+
+    def residents(self, kind: str) -> list[str]:
+        """Addresses of all actors of a resident kind (every open order, every venue)."""
+        prefix = kind + "/"
+        return [address for address in self._actors if address.startswith(prefix)]
+
+    def alarm(self, code: str, about: str, reason: str) -> None:
+        """A person has to look at this."""
+        self.tell("desk/main", AlarmRaised(at=self.now, code=code, about=about, reason=reason))
+
+
+def outside(address: str) -> bool:
+    """Whether an address is of someone who waits for an answer, outside of every partition."""
+    return address.startswith(("reply/", "local/"))
+
+
+def home_of(kind: str, address: str, partitions: int, here: int) -> int:
+    """The partition an address lives in: subscribers and strategies by hash, orders where they were made."""
+    if kind in ("subscriber", "strategy"):
+        return partition_of(address[len(kind) + 1 :], partitions)
+    return partition_in(address) if kind == "order" else here

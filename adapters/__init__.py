@@ -1,0 +1,1 @@
+"""Touches the world. NATS, SQLite, venues, market data, the admin socket, the command line, the daemon."""

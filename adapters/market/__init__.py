@@ -1,0 +1,1 @@
+"""Market data: players of recorded data, and the sessions of exchanges."""

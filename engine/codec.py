@@ -1,0 +1,31 @@
+"""Any message as JSON and back: what stored mail, dead letters and mail between partitions are decoded with."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Union
+
+from msgspec import json
+
+from engine import commands, events, messages, reports
+from engine.values import read_number
+
+
+def _concrete(base: type) -> list[type]:
+    children: list[type] = base.__subclasses__()
+    return [kind for child in children for kind in (child, *_concrete(child))]
+
+
+MESSAGES: Final[tuple[type, ...]] = (
+    *_concrete(messages.Message),
+    *_concrete(commands.Command),
+    *_concrete(reports.PortMessage),
+    events.AlarmRaised,
+)
+EVENTS: Final[tuple[type, ...]] = tuple(kind for kind in _concrete(events.Event) if kind is not events.OrderEvent)
+
+_decoder: Final = json.Decoder(Union[MESSAGES], dec_hook=read_number)  # noqa: UP007 - made from a tuple
+
+
+def decode_message(raw: bytes) -> Any:
+    """The message that this JSON is; raises msgspec.ValidationError where it is none."""
+    return _decoder.decode(raw)

@@ -1,0 +1,285 @@
+"""What actors tell each other inside the engine: imperative, frozen, never seen by a client."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec import Raw, Struct
+
+from engine.messages import ExecutionCommand, Provenance, Subscriber
+from engine.values import OrderType, Side, TimeInForce, instrument_key
+
+
+class Command(
+    Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag=True, tag_field="type", omit_defaults=True
+):
+    """What every command is."""
+
+
+class Ticket(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """An order that risk has approved: the only thing that an order can be started from.
+
+    `reserve_price` is the price at which risk counted it, so that what is released equals what was reserved.
+    """
+
+    order_id: str
+    subscriber_id: str
+    account: str
+    venue: str
+    exchange: str
+    symbol: str
+    currency: str
+    multiplier: Decimal
+    side: Side
+    quantity: Decimal
+    order_type: OrderType
+    limit_price: Decimal | None = None
+    time_in_force: TimeInForce
+    leverage: Decimal | None = None
+    reserve_price: Decimal
+    expires_at: datetime | None = None
+    request_id: str
+    signal_id: str
+    strategy_id: str
+    provenance: Provenance = Provenance()
+    approved_at: datetime
+
+    @property
+    def instrument(self) -> str:
+        """`exchange:symbol`."""
+        return instrument_key(self.exchange, self.symbol)
+
+
+class Fill(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One execution of an order, as the venue reported it. Commission is in `currency`, positive when paid."""
+
+    execution_id: str
+    order_id: str
+    venue: str
+    exchange: str
+    symbol: str
+    currency: str
+    multiplier: Decimal
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    commission: Decimal
+    at: datetime
+
+
+# subscriber -> order
+
+
+class StartOrder(Command, frozen=True, kw_only=True):
+    """Work this approved order."""
+
+    ticket: Ticket
+
+
+class CancelOrder(Command, frozen=True, kw_only=True):
+    """Cancel what is open of this order; `reply_to` is where the outcome goes, '' for nowhere."""
+
+    command: ExecutionCommand | None = None
+    reason: str
+    reply_to: str = ""
+
+
+class ModifyOrder(Command, frozen=True, kw_only=True):
+    """Replace quantity, limit price or both of this order, as a client commanded."""
+
+    command: ExecutionCommand
+    reply_to: str = ""
+
+
+class ReplaceApproved(Command, frozen=True, kw_only=True):
+    """Risk approved the replacement that the order asked about: this is the ticket it may become."""
+
+    command: ExecutionCommand
+    reply_to: str = ""
+    ticket: Ticket
+
+
+# order -> subscriber
+
+
+class ReviewReplace(Command, frozen=True, kw_only=True):
+    """May this order's remaining quantity and price become these? Answered by ReplaceApproved, or by the outcome."""
+
+    command: ExecutionCommand
+    reply_to: str = ""
+    ticket: Ticket
+    quantity: Decimal
+    limit_price: Decimal | None
+    filled: Decimal
+    working: Decimal
+    reserved: Decimal
+
+
+class BookFill(Command, frozen=True, kw_only=True):
+    """Book this fill; `working` leaves the order's reservation with it."""
+
+    ticket: Ticket
+    fill: Fill
+    working: Decimal
+    reserved: Decimal
+
+
+class ChangeReservation(Command, frozen=True, kw_only=True):
+    """Give back what an order had reserved and needs no more; negative amounts take more."""
+
+    order_id: str
+    exchange: str
+    symbol: str
+    side: Side
+    working: Decimal
+    reserved: Decimal
+
+
+class CommandDone(Command, frozen=True, kw_only=True):
+    """What became of a client's command on an order."""
+
+    command: ExecutionCommand
+    reply_to: str = ""
+    code: str | None = None
+    reason: str | None = None
+    order_id: str
+
+
+# strategy and subscriber
+
+
+class Subscribe(Command, frozen=True, kw_only=True):
+    """Send this strategy's signals to the subscriber (or stop, where not active)."""
+
+    subscriber_id: str
+    active: bool
+
+
+# order -> venue
+
+
+class SubmitChild(Command, frozen=True, kw_only=True):
+    """Send this child order, after the last-hop gate; `resend` where the venue was asked and does not know it."""
+
+    ticket: Ticket
+    client_order_id: str
+    quantity: Decimal
+    limit_price: Decimal | None
+    resend: bool = False
+
+
+class CancelChild(Command, frozen=True, kw_only=True):
+    """Cancel this child order at the venue."""
+
+    client_order_id: str
+    venue_order_id: str | None
+
+
+class ReplaceChild(Command, frozen=True, kw_only=True):
+    """Replace this child order's total quantity and limit price at the venue."""
+
+    ticket: Ticket
+    client_order_id: str
+    venue_order_id: str | None
+    quantity: Decimal
+    limit_price: Decimal | None
+
+
+class AskAbout(Command, frozen=True, kw_only=True):
+    """Ask the venue what it knows of this child order."""
+
+    client_order_id: str
+
+
+# administration (the admin socket, the daemon) -> any actor
+
+
+class Kill(Command, frozen=True, kw_only=True):
+    """Stop all trading: new requests are denied, open orders cancelled. Idempotent."""
+
+    reason: str
+    by: str
+
+
+class Resume(Command, frozen=True, kw_only=True):
+    """Trade again after a kill; the reason is kept."""
+
+    reason: str
+    by: str
+
+
+class SetStatus(Command, frozen=True, kw_only=True):
+    """Pause, activate or close a subscriber, or pause and activate a venue."""
+
+    status: str
+    reason: str
+    by: str
+
+
+class Recover(Command, frozen=True, kw_only=True):
+    """Told to an open order after a restart: ask again for what was being waited for."""
+
+
+class Bury(Command, frozen=True, kw_only=True):
+    """Keep this message, whose turn failed, as a dead letter."""
+
+    letter_id: str
+    address: str
+    sender: str
+    message: str
+    error: str
+    traceback: str
+    quarantine: bool = False
+
+
+class Unbury(Command, frozen=True, kw_only=True):
+    """Replay a dead letter (or drop it), and let mail through to its actor again where that was quarantined."""
+
+    letter_id: str
+    by: str
+    replay: bool
+
+
+class RefuseInput(Command, frozen=True, kw_only=True):
+    """Something came in that is no message: keep a record of it."""
+
+    subject: str
+    code: str
+    reason: str
+    excerpt: str
+
+
+class Introduce(Command, frozen=True, kw_only=True):
+    """A subscriber from the configuration: counts unless the bus has said otherwise since."""
+
+    subscriber: Subscriber
+
+
+class Post(Command, frozen=True, kw_only=True):
+    """Send this message to an address in another partition, until it is acknowledged."""
+
+    to: str
+    cause: str
+    message: Raw
+
+
+class Envelope(Command, frozen=True, kw_only=True):
+    """A message from another partition: `sequence` counts what that partition posted to this one."""
+
+    to: str
+    sender: int
+    sequence: int
+    cause: str
+    message: Raw
+
+
+class PostReceived(Command, frozen=True, kw_only=True):
+    """Another partition has everything up to this sequence."""
+
+    partition: int
+    sequence: int
+
+
+class Tick(Command, frozen=True, kw_only=True):
+    """The due time that the actor asked for has come."""

@@ -1,0 +1,61 @@
+"""The last hop before a venue: checks what every order must satisfy, independently of how it was decided.
+
+The gate trusts nobody upstream. It knows the approved ticket, what it let through before, and the switches.
+Client order ids grow, so one number is enough to know that an id was let through already.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from engine.commands import Ticket
+from engine.identity import sequence_of
+from engine.refusal import Refusal
+from engine.reports import Capabilities
+from engine.values import ZERO
+
+
+class Venue(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the gate of a venue remembers: the session, the person's switch, and the last id let through."""
+
+    name: str
+    up: bool = False
+    paused: bool = False
+    reason: str = ""
+    last_sequence: int = -1
+    sent: int = 0
+    capabilities: Capabilities | None = None
+
+
+def check(
+    venue: Venue, killed: bool, ticket: Ticket, order_id: str, quantity: Decimal, limit: Decimal | None, resend: bool
+) -> Refusal | None:
+    """Why this order may not go to the venue, or None where it may."""
+    if killed:
+        return Refusal("KILLED", "the kill switch is on")
+    if venue.paused:
+        return Refusal("VENUE_PAUSED", f"venue {venue.name} is paused: {venue.reason}")
+    if not venue.up:
+        return Refusal("VENUE_DOWN", f"venue {venue.name} is down: {venue.reason}")
+    if ticket.venue != venue.name:
+        return Refusal("GATE_WRONG_VENUE", f"order {order_id} is approved for {ticket.venue}, not {venue.name}")
+    if quantity <= ZERO or quantity > ticket.quantity:
+        return Refusal("GATE_QUANTITY", f"order {order_id}: {quantity} is not within the approved {ticket.quantity}")
+    if (limit is None) != (ticket.order_type == "MARKET") or (limit is not None and limit <= ZERO):
+        return Refusal("GATE_PRICE", f"order {order_id}: limit price {limit} does not fit {ticket.order_type}")
+    if limit is not None and ticket.limit_price is not None and worse(ticket, limit):
+        return Refusal("GATE_PRICE", f"order {order_id}: {limit} is worse than the approved {ticket.limit_price}")
+    if resend:
+        if venue.capabilities is None or not venue.capabilities.deduplicates:
+            return Refusal("GATE_RESEND", f"order {order_id}: {venue.name} does not de-duplicate, so nothing is resent")
+    elif sequence_of(order_id) <= venue.last_sequence:
+        return Refusal("GATE_DUPLICATE", f"order {order_id} was let through before")
+    return None
+
+
+def worse(ticket: Ticket, limit: Decimal) -> bool:
+    """Whether `limit` pays more, or sells for less, than was approved."""
+    approved = ticket.limit_price
+    return approved is not None and (limit > approved if ticket.side == "BUY" else limit < approved)

@@ -1,0 +1,209 @@
+"""What a report means for an order: the events to record. The transition table says whether it means anything."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from engine import events as e
+from engine import reports as r
+from engine.commands import Fill, Ticket
+from engine.order import MAX_ASKS, Order, about, after
+from engine.transitions import TABLE
+from engine.values import EXACT, ZERO, OrderStatus
+
+
+def started(ticket: Ticket, at: datetime) -> e.OrderStarted:
+    """The event that brings an order into being."""
+    return e.OrderStarted(
+        at=at,
+        order_id=ticket.order_id,
+        subscriber_id=ticket.subscriber_id,
+        exchange=ticket.exchange,
+        symbol=ticket.symbol,
+        ticket=ticket,
+    )
+
+
+def hear(order: Order, report: r.OrderReport, at: datetime, deduplicates: bool = False) -> tuple[e.OrderEvent, ...]:
+    """What a report means for this order: the events to record, none where it is stale.
+
+    `deduplicates`: the venue makes one order of a client order id however often it is sent (its capabilities).
+    """
+    row = TABLE[order.status, report.__class__]
+    if row.verdict == "stale":
+        return ()
+    if row.verdict == "impossible":
+        if report.__class__ is r.Filled and report.execution_id in order.executions:
+            return ()
+        return (_impossible(order, report, row.why, at),)
+    if report.__class__ is r.NotFound:
+        return _not_found(order, at, deduplicates)
+    events: tuple[e.OrderEvent, ...] = _HEAR[report.__class__](order, report, at)
+    return (*events, *_cancel_again(order, events, at)) if order.cancelling else events
+
+
+def _cancel_again(order: Order, events: tuple[e.OrderEvent, ...], at: datetime) -> tuple[e.OrderEvent, ...]:
+    """A cancel that came before the venue knew the order is asked for again when the order turns up."""
+    found = order
+    for event in events:
+        found = after(found, event)
+    if found.cancelling and found.status in ("WORKING", "PARTIALLY_FILLED", "PENDING_REPLACE"):
+        return (e.CancelRequested(**about(order, at), reason="cancelled before the venue knew the order"),)
+    return ()
+
+
+def _impossible(order: Order, report: r.OrderReport, why: str, at: datetime) -> e.ReportImpossible:
+    return e.ReportImpossible(**about(order, at), report=repr(report), reason=f"{order.status}: {why}")
+
+
+def _accepted(order: Order, report: r.Accepted, at: datetime) -> tuple[e.OrderEvent, ...]:
+    ticket = order.ticket
+    return (
+        e.OrderAccepted(
+            at=at,
+            order_id=ticket.order_id,
+            subscriber_id=ticket.subscriber_id,
+            exchange=ticket.exchange,
+            symbol=ticket.symbol,
+            venue_order_id=report.venue_order_id,
+        ),
+    )
+
+
+def _filled(order: Order, report: r.Filled, at: datetime) -> tuple[e.OrderEvent, ...]:
+    if report.execution_id in order.executions:
+        return ()
+    if report.quantity <= ZERO or report.price <= ZERO:
+        return (_impossible(order, report, "an execution has a quantity and a price above zero.", at),)
+    filled = EXACT.add(order.filled, report.quantity)
+    most = order.quantity
+    if order.replacement is not None and order.replacement.quantity > most:
+        most = order.replacement.quantity
+    if filled > most:
+        impossible = _impossible(order, report, f"with it {filled} of {most} would be filled.", at)
+        if not order.open or order.asks:
+            return (impossible,)
+        # Either the venue is wrong or we missed something: it is asked.
+        return (impossible, e.OrderAsked(**about(order, at), reason="the venue filled more than was ordered"))
+    ticket = order.ticket
+    status: OrderStatus
+    if filled == most:
+        status = "FILLED"
+    elif order.status == "UNKNOWN" and order.replacement is not None:
+        status = "PENDING_REPLACE"
+    elif order.status in ("SUBMITTING", "WORKING", "UNKNOWN"):
+        status = "PARTIALLY_FILLED"
+    else:
+        status = order.status
+    return (
+        e.OrderFilled(
+            at=at,
+            order_id=ticket.order_id,
+            subscriber_id=ticket.subscriber_id,
+            exchange=ticket.exchange,
+            symbol=ticket.symbol,
+            fill=Fill(
+                execution_id=report.execution_id,
+                order_id=ticket.order_id,
+                venue=ticket.venue,
+                exchange=ticket.exchange,
+                symbol=ticket.symbol,
+                currency=ticket.currency,
+                multiplier=ticket.multiplier,
+                side=ticket.side,
+                quantity=report.quantity,
+                price=report.price,
+                commission=report.commission,
+                at=report.at,
+            ),
+            status=status,
+            filled=filled,
+        ),
+    )
+
+
+def _closed(status: OrderStatus) -> Any:
+    def close(order: Order, report: Any, at: datetime) -> tuple[e.OrderEvent, ...]:
+        reason, filled = getattr(report, "reason", ""), getattr(report, "filled", None)
+        if filled is not None and filled != order.filled:
+            # A fill was missed, or comes later: what the venue is asked for closes the order with all of them.
+            said = f"{status} with {filled} filled, of which {order.filled} was heard"
+            return (e.OrderAsked(**about(order, at), reason=said),)
+        return (e.OrderClosed(**about(order, at), status=status, reason=reason, filled=order.filled),)
+
+    return close
+
+
+def _replaced(order: Order, report: r.Replaced, at: datetime) -> tuple[e.OrderEvent, ...]:
+    return (e.OrderReplaced(**about(order, at), quantity=report.quantity, limit_price=report.limit_price),)
+
+
+def _refused(what: Literal["CANCEL", "REPLACE"]) -> Any:
+    def refuse(order: Order, report: Any, at: datetime) -> tuple[e.OrderEvent, ...]:
+        refused = e.AmendRefused(**about(order, at), what=what, reason=report.reason)
+        if what == "REPLACE":
+            return (refused,)
+        # An order that cannot be cancelled is often one that is over: the venue is asked what it is.
+        return refused, e.OrderAsked(**about(order, at), reason=f"the cancel was refused: {report.reason}")
+
+    return refuse
+
+
+def _snapshot(order: Order, report: r.Snapshot, at: datetime) -> tuple[e.OrderEvent, ...]:
+    """Adopts what the venue knows. Executions came before; where they do not add up, it is asked again."""
+    common = about(order, at)
+    if report.filled != order.filled:
+        if order.asks < MAX_ASKS:
+            return (
+                e.OrderAsked(**common, reason=f"the venue counts {report.filled} filled, the order {order.filled}"),
+            )
+        if order.status == "UNKNOWN":
+            return ()  # A person knows already.
+        return (
+            _impossible(order, report, f"the venue counts {report.filled} filled, the order {order.filled}.", at),
+            e.OrderLost(**common, reason="the venue's executions do not add up to what it says is filled"),
+        )
+    if report.status in ("CANCELED", "REJECTED", "EXPIRED"):
+        return (e.OrderClosed(**common, status=report.status, reason=report.reason, filled=order.filled),)
+    if order.status in ("WORKING", "PARTIALLY_FILLED") and not order.asks and not order.misses:
+        return ()  # Nobody asks any more: what came since is newer.
+    asked, terms = order.replacement, (report.quantity, report.limit_price)
+    if asked is not None and terms != (asked.quantity, asked.limit_price):
+        if order.status in ("PENDING_REPLACE", "UNKNOWN"):
+            # The replacement may still be on its way: only the second such answer is believed.
+            reason = "asked, the venue has the order as it was"
+            return (e.AmendRefused(**common, what="REPLACE", reason=reason) if order.misses else e.OrderMissed(**common),)
+    elif asked is not None or terms != (order.quantity, order.limit_price):
+        return (e.OrderReplaced(**common, quantity=report.quantity, limit_price=report.limit_price),)
+    if order.status == "PENDING_CANCEL":
+        return (e.CancelRequested(**common, reason=order.reason),)
+    return (e.OrderAccepted(**common, venue_order_id=report.venue_order_id or order.venue_order_id or ""),)
+
+
+def _not_found(order: Order, at: datetime, deduplicates: bool) -> tuple[e.OrderEvent, ...]:
+    """Not known is not refused. The first such answer starts a settle time (the order may still be on its way, or
+    its acknowledgement); the second is believed."""
+    common = about(order, at)
+    if order.misses == 0:
+        return (e.OrderMissed(**common),)
+    if deduplicates and not order.heard_of and not order.cancelling and order.status in _NEVER_HEARD_OF:
+        return (e.OrderResent(**common),)
+    if order.status == "UNKNOWN":
+        return ()
+    return (e.OrderLost(**common, reason="asked twice, the venue does not know the order"),)
+
+
+_NEVER_HEARD_OF: Final = ("SUBMITTING", "UNKNOWN")
+
+_HEAR: Final[dict[type, Any]] = {
+    r.Accepted: _accepted,
+    r.Rejected: _closed("REJECTED"),
+    r.Filled: _filled,
+    r.Canceled: _closed("CANCELED"),
+    r.Expired: _closed("EXPIRED"),
+    r.Replaced: _replaced,
+    r.CancelRejected: _refused("CANCEL"),
+    r.ReplaceRejected: _refused("REPLACE"),
+    r.Snapshot: _snapshot,
+}

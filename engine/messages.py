@@ -1,0 +1,319 @@
+"""What clients send and are answered: requests, commands, subscribers, cash, market data, outcomes.
+
+Every message is a frozen struct tagged by its `type` that forbids unknown fields. Shape is checked by decoding
+(`engine.intake`); what a shape allows and sense forbids is in each message's `problem`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from engine.config import Limits
+from engine.sanity import limit_problems
+from engine.values import (
+    ZERO,
+    Currency,
+    Exchange,
+    Id,
+    Intent,
+    Number,
+    OrderType,
+    Side,
+    SubscriberStatus,
+    Symbol,
+    Time,
+    TimeInForce,
+)
+
+INTENT_PREFIX = "intent:"
+"""What the signal ids of order intents begin with; no other request's may."""
+Text = Annotated[str, Meta(max_length=500)]
+Code = str
+Problem = tuple[Code, str]
+"""A stable code and the sentence for a person."""
+
+
+class Message(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag=True, tag_field="type"):
+    """What every message is: immutable, tagged with its own name, strict."""
+
+
+class Provenance(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """Where a decision came from; carried from the request to the trade."""
+
+    strategy_id: Id | None = None
+    profile_version_id: Id | None = None
+    regime_id: Id | None = None
+    universe_id: Id | None = None
+    decision_id: Id | None = None
+
+
+ExecutionAction = Literal["EXECUTE_TRADE", "CANCEL_ORDER", "MODIFY_ORDER", "CANCEL_GROUP"]
+_Ratio = Number | None
+
+
+class ExecutionPlan(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """How and when to execute, independent of the venue. Ratios are decimals from 0 to 1."""
+
+    plan_id: Annotated[str, Meta(pattern=r"^EXP_[0-9]{8}_[0-9]{6}_[0-9a-z]{5,8}\Z")]
+    action: ExecutionAction = "EXECUTE_TRADE"
+    execution_urgency: _Ratio = None
+    visibility_preference: _Ratio = None
+    max_slippage_pct: _Ratio = None
+    must_complete_immediately: bool = False
+    max_execution_window_minutes: Annotated[int, Meta(ge=1, le=10_080)] | None = None
+    preferred_execution_style: Annotated[str, Meta(max_length=32)] | None = None
+    chunk_count_hint: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    chunk_distribution: Literal["UNIFORM", "WEIGHTED"] | None = None
+    min_fill_ratio: _Ratio = None
+
+    def demands(self) -> str | None:
+        """What this plan asks for beyond one order sent at once, or None: nothing that is asked for is dropped."""
+        for name in self.__struct_fields__:
+            if name not in ("plan_id", "action") and getattr(self, name) not in (None, False):
+                return f"plan.{name}: orders are sent whole and at once; leave it out"
+        return None
+
+
+class ExecutionRequest(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """A decision to trade, for one subscriber (its id in the subject) or, as a signal, for a strategy's subscribers."""
+
+    request_id: Id
+    signal_id: Id
+    strategy_id: Id
+    subscriber_id: Id | None = None
+    exchange: Exchange
+    symbol: Symbol
+    side: Side | None = None
+    intent: Intent | None = None
+    quantity: Number | None = None
+    notional: Number | None = None
+    weight: Number | None = None
+    leverage: Number | None = None
+    order_type: OrderType
+    limit_price: Number | None = None
+    stop_price: Number | None = None
+    time_in_force: TimeInForce
+    plan: ExecutionPlan | None = None
+    provenance: Provenance = field(default_factory=Provenance)
+    issued_at: Time
+    expires_at: Time | None = None
+
+    def problem(self) -> Problem | None:
+        """What makes this request senseless whoever asks, or None."""
+        if self.signal_id.startswith(INTENT_PREFIX) and self.strategy_id != "intent":
+            return "RESERVED_ID", f"signal_id: {INTENT_PREFIX} begins the ids of order intents only"
+        if (self.side is None) == (self.intent is None):
+            return "BAD_SIDE", "exactly one of side and intent must be given"
+        if self.order_type == "LIMIT":
+            if self.limit_price is None:
+                return "MISSING_PRICE", "limit_price: a LIMIT order needs one"
+            if self.limit_price <= ZERO:
+                return "BAD_PRICE", f"limit_price: must be above zero, got {self.limit_price}"
+        elif self.limit_price is not None:
+            return "UNEXPECTED_PRICE", f"limit_price: a {self.order_type} order takes none, got {self.limit_price}"
+        if self.stop_price is not None:
+            return "UNEXPECTED_PRICE", f"stop_price: a {self.order_type} order takes none, got {self.stop_price}"
+        for name in ("quantity", "notional", "weight", "leverage"):
+            value = getattr(self, name)
+            if value is not None and value <= ZERO:
+                return "BAD_QUANTITY", f"{name}: must be above zero, got {value}"
+        sizes = (self.quantity is not None) + (self.notional is not None) + (self.weight is not None)
+        if sizes > 1:
+            return "BAD_SIZE", "at most one of quantity, notional and weight may be given"
+        if sizes == 0 and self.intent != "CLOSE" and self.subscriber_id is not None:
+            return "MISSING_SIZE", "one of quantity, notional and weight must be given"
+        return None
+
+
+class OrderIntent(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The paper execution service's order, in that service's own words: its `type` is the order type."""
+
+    idempotency_key: Id
+    subscriber_id: Id = "default"
+    exchange: Exchange
+    symbol: Symbol
+    side: Side
+    qty: Number
+    order_type: OrderType = field(name="type")
+    limit_price: Number | None = None
+    client_ts_utc: Time | None = None
+
+    def request(self, subscriber_id: str, now: datetime) -> ExecutionRequest:
+        """The same as an ExecutionRequest: good till cancelled, its key in a name space of its own."""
+        return ExecutionRequest(
+            request_id=self.idempotency_key,
+            signal_id=INTENT_PREFIX + self.idempotency_key,
+            strategy_id="intent",
+            subscriber_id=subscriber_id,
+            exchange=self.exchange,
+            symbol=self.symbol,
+            side=self.side,
+            quantity=self.qty,
+            order_type=self.order_type,
+            limit_price=self.limit_price,
+            time_in_force="GTC",
+            issued_at=now if self.client_ts_utc is None else self.client_ts_utc,
+        )
+
+
+class ExecutionCommand(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """An ExecutionPlan and what it acts on: an order to cancel or modify, or a request to execute."""
+
+    command_id: Id
+    subscriber_id: Id
+    plan: ExecutionPlan
+    order_id: Id | None = None
+    group_id: Id | None = None
+    request: ExecutionRequest | None = None
+    quantity: Number | None = None
+    limit_price: Number | None = None
+
+    def problem(self) -> Problem | None:
+        """What makes this command senseless whoever asks, or None."""
+        action = self.plan.action
+        if action == "EXECUTE_TRADE":
+            if self.request is None or self.order_id is not None:
+                return "BAD_COMMAND", "request: EXECUTE_TRADE needs one, and no order_id"
+            return self.request.problem()
+        if action in ("CANCEL_ORDER", "MODIFY_ORDER") and (self.order_id is None or self.request is not None):
+            return "BAD_COMMAND", f"order_id: {action} needs one, and no request"
+        if action == "CANCEL_GROUP" and self.group_id is None:
+            return "BAD_COMMAND", "group_id: CANCEL_GROUP needs one"
+        if action == "MODIFY_ORDER":
+            if self.quantity is None and self.limit_price is None:
+                return "BAD_COMMAND", "quantity: MODIFY_ORDER needs a new quantity, a new limit_price or both"
+            for name in ("quantity", "limit_price"):
+                value = getattr(self, name)
+                if value is not None and value <= ZERO:
+                    return "BAD_QUANTITY", f"{name}: must be above zero, got {value}"
+        elif self.quantity is not None or self.limit_price is not None:
+            return "BAD_COMMAND", f"quantity: {action} takes neither a quantity nor a limit_price"
+        return None
+
+
+class FixedQuantity(Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="fixed_quantity"):
+    """Always `value` units, whatever the leader trades."""
+
+    value: Number
+
+
+class FixedNotional(Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="fixed_notional"):
+    """Units worth `value` in the instrument's currency at the reference price."""
+
+    value: Number
+
+
+class Multiplier(Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="multiplier"):
+    """The leader's quantity times `value`."""
+
+    value: Number
+
+
+class Weight(Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="weight"):
+    """Units worth `value` (0.05 is five per cent) of the subscriber's equity in the instrument's currency."""
+
+    value: Number
+
+
+Allocation = FixedQuantity | FixedNotional | Multiplier | Weight
+
+
+class Subscription(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """That a subscriber follows a strategy, and how its orders are sized."""
+
+    strategy_id: Id
+    allocation: Allocation
+    active: bool = True
+
+
+class Subscriber(Message, frozen=True, kw_only=True):
+    """Who trades: status, opening cash, accounts by venue, subscriptions and limits. An upsert never moves money."""
+
+    subscriber_id: Id
+    status: SubscriberStatus = "ACTIVE"
+    cash: dict[Currency, Number] = field(default_factory=dict)
+    accounts: dict[str, Id] = field(default_factory=dict)
+    subscriptions: tuple[Subscription, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+
+    def problem(self) -> Problem | None:
+        """What makes this subscriber senseless, or None."""
+        names = [subscription.strategy_id for subscription in self.subscriptions]
+        if len(set(names)) != len(names):
+            return "DUPLICATE_SUBSCRIPTION", "subscriptions: a strategy may stand in them once"
+        for subscription in self.subscriptions:
+            if subscription.allocation.value <= ZERO:
+                return (
+                    "BAD_QUANTITY",
+                    f"subscriptions: allocation value of {subscription.strategy_id} must be above zero",
+                )
+        for currency, amount in self.cash.items():
+            if amount < ZERO:
+                return "BAD_QUANTITY", f"cash: opening balance in {currency} must not be negative, got {amount}"
+        for key, found, expected in limit_problems(self.limits):
+            return "BAD_LIMIT", f"{key}: expected {expected}, got {found}"
+        return None
+
+
+class CashMovement(Message, frozen=True, kw_only=True):
+    """Money that comes in or goes out other than by a trade; idempotent by movement_id."""
+
+    movement_id: Id
+    subscriber_id: Id | None = None
+    currency: Currency
+    amount: Number
+    reason: Text = ""
+
+
+class Quote(Message, frozen=True, kw_only=True):
+    """The best bid and offer of an instrument, with displayed sizes in units."""
+
+    exchange: Exchange
+    symbol: Symbol
+    bid: Number
+    ask: Number
+    bid_size: Number
+    ask_size: Number
+    at: Time
+
+
+class Trade(Message, frozen=True, kw_only=True):
+    """A trade that the market printed."""
+
+    exchange: Exchange
+    symbol: Symbol
+    price: Number
+    size: Number
+    at: Time
+
+
+class Bar(Message, frozen=True, kw_only=True):
+    """Open, high, low, close and volume of an interval that ended at `at`."""
+
+    exchange: Exchange
+    symbol: Symbol
+    open: Number
+    high: Number
+    low: Number
+    close: Number
+    volume: Number
+    at: Time
+
+
+MarketData = Quote | Trade | Bar
+
+OutcomeStatus = Literal["ACCEPTED", "DENIED", "EXISTS", "CONFLICT", "INVALID"]
+
+
+class Outcome(Message, frozen=True, kw_only=True):
+    """What became of a request: the answer to an ask, durable before it is sent."""
+
+    request_id: str | None
+    status: OutcomeStatus
+    code: str | None = None
+    reason: str | None = None
+    orders: tuple[str, ...] = ()
+    original: Outcome | None = None

@@ -1,0 +1,60 @@
+"""The configuration as the engine asks it: instruments, routes, allowlists, default limits, session ends.
+
+Built once from a `Config` and the exchanges' calendars, replaced as a whole by a reload.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from engine.config import Config, InstrumentSpec, Limits, instrument
+from engine.values import instrument_key
+
+ALWAYS_OPEN = "24/7"
+
+
+class Rules:
+    """What is allowed, where it goes, and in which units. `sessions`: closes by calendar, ascending."""
+
+    __slots__ = ("_routes", "_session", "_sessions", "_specs", "config", "exchanges", "limits", "symbols", "venues")
+
+    def __init__(self, config: Config, sessions: Mapping[str, Sequence[datetime]]) -> None:
+        self.config = config
+        self.limits: Limits = config.limits
+        self.symbols = frozenset(config.allow.symbols)
+        self.exchanges = frozenset(config.allow.exchanges)
+        self.venues = tuple(config.venues)
+        self._routes = config.routes
+        self._sessions = sessions
+        self._specs: dict[str, InstrumentSpec | None] = {}
+        self._session: dict[str, tuple[datetime, datetime]] = {}
+
+    def instrument(self, exchange: str, symbol: str) -> InstrumentSpec | None:
+        """Units and currency of an instrument, or None where its exchange is not configured."""
+        key = instrument_key(exchange, symbol)
+        if key not in self._specs:
+            # Only allowed symbols get here, so this cannot grow without end.
+            self._specs[key] = instrument(self.config, exchange, symbol)
+        return self._specs[key]
+
+    def route(self, exchange: str, symbol: str) -> str | None:
+        """The venue that orders in this instrument go to, or None."""
+        return self._routes.get(f"{exchange}:{symbol}") or self._routes.get(exchange)
+
+    def session_end(self, calendar: str, now: datetime) -> datetime | None:
+        """When an order for the day that is sent now is over: the next close; None past the calendar's horizon."""
+        kept = self._session.get(calendar)
+        if kept is not None and kept[0] <= now < kept[1]:
+            return kept[1]
+        if calendar == ALWAYS_OPEN:
+            end = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+        else:
+            closes = self._sessions[calendar]
+            index = bisect_right(closes, now)
+            if index == len(closes):
+                return None
+            end = closes[index]
+        self._session[calendar] = (now, end)
+        return end

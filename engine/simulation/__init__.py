@@ -1,0 +1,1 @@
+"""How a simulated market answers an order: the matching that paper fills use."""

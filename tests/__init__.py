@@ -1,0 +1,1 @@
+"""The tests. A package of its own, so that the `tests` which eventkit installs cannot take its place."""

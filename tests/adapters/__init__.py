@@ -1,0 +1,1 @@
+"""What adapters/ does to the world, against real files and servers."""

@@ -1,0 +1,1 @@
+"""Tests of the store, and of what every journal has to do."""

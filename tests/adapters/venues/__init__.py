@@ -1,0 +1,1 @@
+"""What every venue behind the port has to do."""

@@ -1,0 +1,1 @@
+"""What engine/ decides, in tables and properties."""

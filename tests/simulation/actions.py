@@ -1,0 +1,324 @@
+"""What people, programs and misfortune do to a world, by chance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from engine.commands import RefuseInput, Resume, SetStatus
+from engine.config import Limits
+from engine.identity import partition_of
+from engine.messages import (
+    CashMovement,
+    ExecutionCommand,
+    ExecutionPlan,
+    ExecutionRequest,
+    FixedNotional,
+    FixedQuantity,
+    Multiplier,
+    Subscriber,
+    Subscription,
+    Weight,
+)
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+D = Decimal
+EXCHANGES = {"AAA": "XSIM", "BBB": "XSIM", "CCC": "XEUR", "ZZZ": "XSIM"}
+
+
+class Plan:
+    """Who there is in a world, what they asked for so far, and what they may do next."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.chance = world.chance
+        self.subscribers = _spread("trader", 4, world.traits.partitions)
+        self.strategies = _spread("strategy", 2, world.traits.partitions)
+        self.profiles: dict[str, Subscriber] = {}
+        self.asked: list[tuple[str, Any]] = []
+        """(address, message) of everything with an idempotency key."""
+        self._count = 0
+        traits = world.traits
+        weights: list[tuple[float, Callable[[], None]]] = [
+            (30, self._request),
+            (10, self._signal),
+            (12, self._cancel),
+            (10, self._modify),
+            (3, self._execute),
+            (1, self._cancel_group),
+            (6, self._duplicate),
+            (3, self._conflict),
+            (3, self._cash),
+            (2, self._upsert),
+            (1, self._subscriber_status),
+            (1, self._venue_status),
+            (1.5, self._kill),
+            (3, self._resume),
+            (1, self._refuse),
+            (10, self._quote),
+            (2, self._market_goes_quiet),
+            (2, self._clock),
+            (2, self._retry),
+            (100 * traits.crashes, self._crash),
+            (100 * traits.sessions, self._session_lost),
+            (8, self._session_back),
+        ]
+        self._weights = [weight for weight, _ in weights]
+        self._actions = [action for _, action in weights]
+
+    def act(self) -> None:
+        """One thing happens."""
+        (action,) = self.chance.choices(self._actions, self._weights)
+        self.world.tally.add(f"action: {action.__name__[1:].replace('_', ' ')}")
+        action()
+
+    def begin(self) -> None:
+        """Everybody is made known."""
+        for name in self.subscribers:
+            self._save(name)
+
+    # who there is
+
+    def _number(self) -> int:
+        self._count += 1
+        return self._count
+
+    def _save(self, name: str) -> None:
+        chance = self.chance
+        allocations = (FixedQuantity(D(10)), FixedNotional(D(2000)), Multiplier(D("0.5")), Weight(D("0.02")))
+        subscriptions = tuple(
+            Subscription(strategy_id=strategy, allocation=chance.choice(allocations), active=chance.random() < 0.9)
+            for strategy in self.strategies
+            if chance.random() < 0.7
+        )
+        limits = Limits(
+            max_order_quantity=chance.choice((None, D(50))),
+            max_order_notional=chance.choice((None, D(20_000))),
+            max_position_notional=chance.choice((None, D(30_000))),
+            max_leverage=chance.choice((None, D(1), D(3))),
+            collar_bps=chance.choice((None, D(800))),
+            max_daily_loss=chance.choice((None, D(2_000))),
+            allow_short=chance.choice((None, True, False)),
+        )
+        cash = {"USD": D(chance.choice((5_000, 100_000))), "EUR": D(chance.choice((0, 50_000)))}
+        profile = Subscriber(subscriber_id=name, cash=cash, subscriptions=subscriptions, limits=limits)
+        self.profiles[name] = profile
+        self._tell(name, profile)
+
+    def _tell(self, owner: str, message: Any, kind: str = "subscriber") -> None:
+        """Over the stream or by asking, as it comes."""
+        world = self.world
+        node = world.home(owner)
+        if self.chance.random() < 0.5:
+            world.publish(node, f"{kind}/{owner}", message)
+        else:
+            world.ask(node, f"{kind}/{owner}", message)
+
+    def _upsert(self) -> None:
+        self._save(self.chance.choice(self.subscribers))
+
+    def _subscriber_status(self) -> None:
+        name = self.chance.choice(self.subscribers)
+        status = self.chance.choice(("ACTIVE", "ACTIVE", "PAUSED", "CLOSED", "NONSENSE"))
+        self.world.ask(self.world.home(name), f"subscriber/{name}", SetStatus(status=status, reason="test", by="test"))
+
+    def _cash(self) -> None:
+        name = self.chance.choice(self.subscribers)
+        amount = D(self.chance.randint(-200_000, 400_000)) / 100
+        currency = self.chance.choice(("USD", "EUR"))
+        moved = CashMovement(movement_id=f"m-{self._number()}", subscriber_id=name, currency=currency, amount=amount)
+        self._keyed(name, moved)
+
+    def _keyed(self, owner: str, message: Any, kind: str = "subscriber") -> None:
+        self.asked.append((f"{kind}/{owner}", message))
+        self._tell(owner, message, kind)
+
+    # orders
+
+    def _order(self, subscriber: str | None, strategy: str) -> ExecutionRequest:
+        chance, world = self.chance, self.world
+        number = self._number()
+        symbol = chance.choices(("AAA", "BBB", "CCC", "ZZZ"), (50, 20, 29, 1))[0]
+        price = world.prices[symbol] if symbol in world.prices else D(100)
+        kind = chance.choice(("MARKET", "LIMIT", "LIMIT"))
+        limit = (price * D(chance.randint(90, 110)) / 100).quantize(D("0.05")) if kind == "LIMIT" else None
+        if limit is not None and chance.random() < 0.02:
+            limit += D("0.013")
+        intent = chance.choice((None, None, None, "OPEN_LONG", "OPEN_SHORT", "CLOSE"))
+        size: dict[str, Any] = chance.choice(
+            ({"quantity": D(chance.choice((1, 5, 10, 10, 20, 40, 200)))},) * 4
+            + ({"notional": D(1_500)}, {"weight": D("0.03"), "leverage": chance.choice((None, D(2)))})
+        )
+        if intent == "CLOSE" and chance.random() < 0.5:
+            size = {}
+        expires = {0: world.now - timedelta(seconds=1), 1: world.now + timedelta(seconds=2)}.get(chance.randint(0, 15))
+        request = ExecutionRequest(
+            request_id=f"r-{number}",
+            signal_id=f"s-{number}",
+            strategy_id=strategy,
+            subscriber_id=subscriber,
+            exchange=EXCHANGES[symbol],
+            symbol=symbol,
+            side=chance.choice(("BUY", "BUY", "SELL")) if intent is None else None,
+            intent=intent,
+            order_type=kind,
+            limit_price=limit,
+            time_in_force=chance.choices(("DAY", "GTC", "IOC", "FOK"), (4, 4, 1, 1))[0],
+            issued_at=world.now + (timedelta(minutes=1) if chance.random() < 0.01 else timedelta()),
+            expires_at=expires,
+            **size,
+        )
+        world.requests[request.request_id] = request
+        return request
+
+    def _request(self) -> None:
+        name = self.chance.choice(self.subscribers)
+        self._keyed(name, self._order(name, "direct"))
+
+    def _signal(self) -> None:
+        strategy = self.chance.choice(self.strategies)
+        self._keyed(strategy, self._order(None, strategy), "strategy")
+
+    def _execute(self) -> None:
+        name = self.chance.choice(self.subscribers)
+        self._command(name, "EXECUTE_TRADE", request=self._order(name, "direct"))
+
+    def _command(self, name: str, action: Any, **fields: Any) -> None:
+        plan = ExecutionPlan(plan_id="EXP_20260105_143000_abcde", action=action)
+        command = ExecutionCommand(command_id=f"c-{self._number()}", subscriber_id=name, plan=plan, **fields)
+        self._keyed(name, command)
+
+    def _some_order(self) -> tuple[str, str, Any] | None:
+        """(owner, id, state) of an order: mostly an open one."""
+        world, chance = self.world, self.chance
+        found = [
+            (address[6:], parts[""])
+            for node in world.nodes
+            for address, parts in node.audit.live.items()
+            if address.startswith("order/") and parts
+        ]
+        if not found:
+            return None
+        still = [row for row in found if row[1].open]
+        name, order = chance.choice(still if still and chance.random() < 0.9 else found)
+        return order.ticket.subscriber_id, name, order
+
+    def _cancel(self) -> None:
+        found = self._some_order()
+        if found is not None:
+            owner = self.chance.choice(self.subscribers) if self.chance.random() < 0.05 else found[0]
+            self._command(owner, "CANCEL_ORDER", order_id=found[1])
+
+    def _modify(self) -> None:
+        found = self._some_order()
+        if found is not None:
+            owner, name, order = found
+            chance, fields = self.chance, {}
+            if chance.random() < 0.7:
+                fields["quantity"] = D(5 * chance.randint(1, 8))
+            if not fields or chance.random() < 0.5:
+                fields["limit_price"] = ((order.limit_price or D(100)) * D(chance.randint(98, 102)) / 100).quantize(D("0.05"))
+            self._command(owner, "MODIFY_ORDER", order_id=name, **fields)
+
+    def _cancel_group(self) -> None:
+        self._command(self.chance.choice(self.subscribers), "CANCEL_GROUP", group_id="g")
+
+    def _duplicate(self) -> None:
+        """The same is asked for again, often at once, sometimes under another request id."""
+        if self.asked:
+            address, message = self.chance.choice(self.asked[-8:] if self.chance.random() < 0.7 else self.asked)
+            if isinstance(message, ExecutionRequest) and self.chance.random() < 0.5:
+                message = replace(message, request_id=f"again-{self._number()}")
+                self.world.requests[message.request_id] = message
+            kind, _, owner = address.partition("/")
+            for _ in range(self.chance.choice((1, 1, 2))):
+                self._tell(owner, message, kind)
+
+    def _conflict(self) -> None:
+        """The same key for something else."""
+        for address, message in reversed(self.asked):
+            kind, _, owner = address.partition("/")
+            if isinstance(message, ExecutionRequest) and kind == "subscriber":
+                other = replace(message, symbol="BBB" if message.symbol == "AAA" else "AAA", exchange="XSIM")
+                self._tell(owner, replace(other, request_id=f"other-{self._number()}"))
+                return
+            if isinstance(message, CashMovement):
+                self._tell(owner, replace(message, amount=message.amount + 1))
+                return
+
+    # people at the switches
+
+    def _node(self) -> Any:
+        return self.chance.choice(self.world.nodes)
+
+    def _venue_status(self) -> None:
+        name, status = self.chance.choice(("alpha", "beta")), self.chance.choice(("PAUSED", "ACTIVE", "ACTIVE", "NONSENSE"))
+        self.world.ask(self._node(), f"venue/{name}", SetStatus(status=status, reason="test", by="test"))
+
+    def _kill(self) -> None:
+        self.world.kill(self._node())
+
+    def _resume(self) -> None:
+        self.world.ask(self._node(), "desk/main", Resume(reason=self.chance.choice(("fine", "fine", " ")), by="test"))
+
+    def _refuse(self) -> None:
+        self.world.ask(self._node(), "door/in", RefuseInput(subject="x", code="BAD_JSON", reason="no", excerpt="{"))
+
+    # market, clock and misfortune
+
+    def _quote(self) -> None:
+        world = self.world
+        for symbol, price in world.prices.items():
+            moved = price * D(self.chance.choice((95, 99, 100, 101, 105))) / 100
+            world.prices[symbol] = min(max(moved, D(50)), D(200)).quantize(D("0.05"))
+            if self.chance.random() < 0.9:
+                world.quote(symbol)
+
+    def _market_goes_quiet(self) -> None:
+        """Time passes without a quote, so that what was heard is stale."""
+        self.world.now += timedelta(seconds=31)
+
+    def _clock(self) -> None:
+        """The clock is set: back a little, or over an end of day."""
+        step = self.chance.choice((-3, -0.2, 3, 20, 7_200))
+        self.world.tally.add("clock: set back" if step < 0 else "clock: set forward")
+        self.world.now += timedelta(seconds=step)
+
+    def _retry(self) -> None:
+        self.world.ask_again()
+
+    def _crash(self) -> None:
+        node = self._node()
+        if node.up:
+            self.world.crash(node)
+
+    def _session_lost(self) -> None:
+        world, node, name = self.world, self._node(), self.chance.choice(("alpha", "beta"))
+        if node.up and world.sessions[node.number, name]:
+            world.say(f"{name}{node.number} loses its session")
+            world.disconnect(node.number, name)
+
+    def _session_back(self) -> None:
+        world = self.world
+        for (number, name), up in world.sessions.items():
+            if not up and world.nodes[number].up and self.chance.random() < 0.7:
+                world.say(f"{name}{number} has its session again")
+                world.connect(number, name)
+
+
+def _spread(word: str, count: int, partitions: int) -> tuple[str, ...]:
+    """Names that are spread evenly over the partitions."""
+    names: list[str] = []
+    number = 0
+    while len(names) < count:
+        name = f"{word}-{number}"
+        number += 1
+        if partition_of(name, partitions) == len(names) % partitions:
+            names.append(name)
+    return tuple(names)

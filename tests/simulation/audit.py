@@ -1,0 +1,285 @@
+"""What must hold of one partition after every step, whatever happens: each rule says what it saw when it is broken.
+
+The audit folds the journal on its own, beside the engine, and compares; it believes no count that the engine keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from actors.journal import Batch, Key, Mail
+from actors.partition import Partition
+from actors.registry import fold
+from engine import events as e
+from engine import reports as r
+from engine.messages import Outcome
+from engine.order import TERMINAL, Order
+from tests.simulation import limits
+from tests.simulation.disk import Disk
+from tests.simulation.traits import Tally
+
+ZERO = Decimal(0)
+States = dict[str, dict[str, Any]]
+
+class Broken(AssertionError):
+    """An invariant does not hold."""
+
+
+def must(holds: object, said: str) -> None:
+    """Raises `Broken` with the sentence where it does not hold."""
+    if not holds:
+        raise Broken(said)
+
+
+class Audit:
+    """The independent memory of one partition, live (all that ran) and durable (all that was committed)."""
+
+    def __init__(self, number: int, tally: Tally, requests: dict[str, Any]) -> None:
+        self.number = number
+        self.tally = tally
+        self.requests = requests
+        self.live: States = {}
+        self.durable: States = {}
+        self.fills: set[tuple[str, str]] = set()
+        """(venue, execution id) of every durable booking."""
+        self.allowed: dict[tuple[str, str], int] = {}
+        """(what, client order id) -> how often the durable journal lets that message out."""
+        self.left: dict[tuple[str, str], int] = {}
+        self.outcomes: dict[Key, Outcome] = {}
+        self.jobs: dict[str, str] = {}
+        """order id -> (subscriber, key) of every durable order."""
+        self.told: list[tuple[str, str, tuple[str, ...]]] = []
+        """(strategy, signal id, followers) of every durable signal."""
+        self.impossible: list[e.ReportImpossible] = []
+        self.alarms: list[e.AlarmRaised] = []
+        self._sequence = 0
+        self._keys: set[Key] = set()
+        self._signals: list[tuple[int, str, str, tuple[str, ...]]] = []
+
+    # a batch that ran
+
+    def ran(self, batch: Batch, partition: Partition) -> None:
+        """Folds a batch that is not durable yet, and compares with what the actors say."""
+        must(batch.sequence == self._sequence + 1, f"batch {batch.sequence} follows {self._sequence}")
+        self._sequence = batch.sequence
+        killed_at_first = self._killed()
+        changed: dict[tuple[str, str], Any] = {}
+        for address, event in batch.events:
+            self._check(address, event, partition)
+            parts = self.live.get(address, {})
+            after = fold(address, parts, event)
+            for part in parts.keys() | after.keys():
+                if parts.get(part) is not after.get(part):
+                    changed[address, part] = after.get(part)
+            self._moved(parts, after, event)
+            self.live[address] = after
+            if isinstance(event, e.SignalReceived):
+                followers = tuple(part[2:] for part in after)
+                self._signals.append((batch.sequence, event.strategy_id, event.signal_id, followers))
+        self._same(batch, changed, partition)
+        if killed_at_first and not any(isinstance(event, e.Resumed) for _, event in batch.events):
+            sent = [letter for letter in batch.outgoing if isinstance(letter.message, r.SubmitOrder | r.ReplaceVenueOrder)]
+            must(not sent, f"sent while killed: {sent}")
+        for key in batch.keys:
+            must(key not in self._keys, f"the key {key} was decided twice")
+            self._keys.add(key)
+
+    def _same(self, batch: Batch, changed: dict[tuple[str, str], Any], partition: Partition) -> None:
+        """The fold of the journal, the batch's states and the actors in memory say the same."""
+        for (address, part), value in changed.items():
+            must((address, part) in batch.states, f"{address} {part!r} changed, and the batch does not have it")
+            must(batch.states[address, part] == value, f"{address} {part!r}: state {batch.states[address, part]} is not the fold {value}")
+        for (address, part), value in batch.states.items():
+            must(self.live.get(address, {}).get(part) == value, f"{address} {part!r}: a state without an event")
+            actor = partition.actors.get(address)
+            must(actor is not None and actor.parts.get(part) == value, f"{address} {part!r}: the actor has another state")
+
+    def _killed(self) -> bool:
+        desk = self.live.get("desk/main", {}).get("")
+        return desk is not None and bool(desk.killed)
+
+    # one event
+
+    def _check(self, address: str, event: e.Event, partition: Partition) -> None:
+        check = _CHECKS.get(type(event))
+        if check is not None:
+            check(self, address, event, partition)
+
+    def _accepted(self, address: str, event: e.RequestAccepted, partition: Partition) -> None:
+        must(not self._killed(), f"{event.key} was accepted while killed")
+        asked = self.requests.get(event.request_id)
+        limits.judge(self.live[address], self.live, event, asked, partition.turn.rules, partition.turn.market)
+
+    def _sent(self, address: str, event: e.ChildSent, partition: Partition) -> None:
+        must(not self._killed(), f"{event.client_order_id} was sent while killed")
+        venue = self.live[address][""]
+        must(venue.up and not venue.paused, f"{event.client_order_id} was sent to {venue}")
+        if event.resend:
+            must(venue.capabilities.deduplicates, f"{event.client_order_id} was sent again to a venue that counts it twice")
+
+    def _dead(self, address: str, event: e.DeadLettered, partition: Partition) -> None:
+        must(False, f"a turn failed: {event.address} {event.message}\n{event.traceback}")
+
+    def _started(self, address: str, event: e.OrderStarted, partition: Partition) -> None:
+        must(not self.live.get(address), f"{address} was started twice")
+
+    def _booked(self, address: str, event: e.FillBooked, partition: Partition) -> None:
+        known = (event.fill.venue, event.fill.execution_id)
+        must(known not in self.fills, f"{known} was booked twice")
+        self.fills.add(known)
+
+    def _moved(self, before: dict[str, Any], after: dict[str, Any], event: e.Event) -> None:
+        """An order's step: legal, no gap in what is filled, nothing below zero, nothing above the order."""
+        order = after.get("")
+        if not isinstance(order, Order):
+            return
+        was: Order | None = before.get("")
+        old = "NEW" if was is None else was.status
+        must(legal(type(event), old, order.status), f"{event.order_id}: {type(event).__name__} moved {old} to {order.status}")
+        self.tally.add(f"step: {type(event).__name__} {old} -> {order.status}")
+        gained = order.filled - (ZERO if was is None else was.filled)
+        told = event.fill.quantity if isinstance(event, e.OrderFilled) else ZERO
+        must(gained == told, f"{event.order_id}: filled grew by {gained}, the event says {told}")
+        must(order.filled <= max(order.quantity, ZERO if order.replacement is None else order.replacement.quantity),
+             f"{event.order_id}: {order.filled} of {order.quantity} is filled")
+        must(len(set(order.executions)) == len(order.executions), f"{event.order_id}: an execution counts twice")
+        must(order.working >= ZERO and order.reserved >= ZERO, f"{event.order_id}: {order.working} is working")
+        if order.status in TERMINAL:
+            must(not order.working and order.replacement is None, f"{event.order_id}: over, and still works {order}")
+        elif order.status in ("WORKING", "PARTIALLY_FILLED"):
+            must(order.replacement is None and order.working == order.quantity - order.filled,
+                 f"{event.order_id}: {order.status} with {order.working} working of {order.quantity}, {order.replacement}")
+
+    # what is durable
+
+    def committed(self, batch: Batch) -> None:
+        """A batch is on disk: it allows what leaves, and counts for good."""
+        for (address, part), value in batch.states.items():
+            row = self.durable.setdefault(address, {})
+            if value is None:
+                row.pop(part, None)
+            else:
+                row[part] = value
+        for address, event in batch.events:
+            for what in _ALLOWS.get(type(event), ()):
+                self._allow(what, address[6:] if address.startswith("order/") else event.client_order_id)
+            match event:
+                case e.RequestAccepted():
+                    for ticket in event.tickets:
+                        self.jobs[ticket.order_id] = f"{event.subscriber_id} {event.key}"
+                case e.ReportImpossible():
+                    self.impossible.append(event)
+                case e.AlarmRaised():
+                    self.alarms.append(event)
+        self.told += [row[1:] for row in self._signals if row[0] == batch.sequence]
+        for key, prior in batch.keys.items():
+            must(key not in self.outcomes, f"the key {key} has two outcomes")
+            self.outcomes[key] = prior.outcome
+
+    def _allow(self, what: str, name: str) -> None:
+        self.allowed[what, name] = self.allowed.get((what, name), 0) + 1
+
+    def leaves(self, letter: Mail, disk: Disk) -> None:
+        """A message goes out: its cause is durable, and it goes out no more often than it was caused."""
+        message = letter.message
+        what = type(message).__name__
+        if what in ("SubmitOrder", "CancelVenueOrder", "ReplaceVenueOrder"):
+            known = (what, message.client_order_id)
+            self.left[known] = self.left.get(known, 0) + 1
+            must(self.left[known] <= self.allowed.get(known, 0), f"{known} left before its cause was durable")
+            must(message.client_order_id in self.jobs, f"{known} belongs to no job")
+        elif isinstance(message, Outcome) and message.status in ("EXISTS", "CONFLICT"):
+            kept = [prior.outcome for prior in disk.keys.values() if prior.outcome == message.original]
+            must(kept, f"{message} repeats an outcome that nobody was given")
+        elif isinstance(message, Outcome) and message.orders and message.code is None and message.request_id is not None:
+            kept = [prior.outcome for prior in disk.keys.values() if prior.outcome == message]
+            must(kept, f"{message} was answered before it was durable")
+
+    def crashed(self) -> None:
+        """Only what is durable was ever true."""
+        self.live = {address: dict(parts) for address, parts in self.durable.items()}
+        self._keys = set(self.outcomes)
+        self._signals.clear()
+
+    def booted(self, partition: Partition, disk: Disk, sequence: int) -> None:
+        """What was hydrated, and what is on disk, equals the fold of the durable journal."""
+        self._sequence = sequence
+        for address, actor in partition.actors.items():
+            must(actor.parts == self.durable.get(address, {}), f"{address} was hydrated as {actor.parts}")
+        for address, parts in self.durable.items():
+            must(disk.decoded(address) == parts, f"{address} does not read back as it was written")
+        self.fills = {(ev.fill.venue, ev.fill.execution_id) for _, _, _, ev in disk.events if isinstance(ev, e.FillBooked)}
+        self.verify(disk)
+
+    def verify(self, disk: Disk) -> None:
+        """The whole journal, folded from the beginning, is what the disk has as states."""
+        states: States = {}
+        for _, _, address, event in disk.events:
+            states[address] = fold(address, states.get(address, {}), event)
+        for address, parts in states.items():
+            must(parts == self.durable.get(address, {}), f"{address}: the journal folds to {parts}")
+
+    # everything at rest
+
+    def reservations(self) -> None:
+        """What subscribers have working and reserved is the sum over their open orders."""
+        sums: dict[tuple[str, str], list[Decimal]] = {}
+        for address, parts in self.live.items():
+            if address.startswith("order/") and "" in parts:
+                order: Order = parts[""]
+                ticket = order.ticket
+                row = sums.setdefault((ticket.subscriber_id, ticket.instrument), [ZERO] * 4)
+                side = 0 if ticket.side == "BUY" else 2
+                row[side] += order.working
+                row[side + 1] += order.reserved
+        for address, parts in self.live.items():
+            if not address.startswith("subscriber/"):
+                continue
+            for part, held in parts.items():
+                if part.startswith("position/"):
+                    row = sums.get((address[11:], part[9:]), [ZERO] * 4)
+                    have = [held.working_buy, held.reserved_buy, held.working_sell, held.reserved_sell]
+                    must(have == row, f"{address} {part}: reserved {have}, its open orders {row}")
+
+
+def legal(event: type, old: str, new: str) -> bool:
+    """Whether this event may move an order from one status to another: said here again, apart from the engine."""
+    if event in (e.OrderAsked, e.OrderMissed, e.ReportImpossible):
+        return old == new and old != "NEW"
+    if event is e.OrderStarted:
+        return (old, new) == ("NEW", "SUBMITTING")
+    if event is e.OrderFilled:
+        if old in TERMINAL:
+            return old != "FILLED" and new in (old, "FILLED")
+        kept = old in ("PENDING_CANCEL", "PENDING_REPLACE", "PARTIALLY_FILLED") and new == old
+        return kept or new in ("PARTIALLY_FILLED", "FILLED")
+    if old in TERMINAL or old == "NEW":
+        return False
+    resting = ("WORKING", "PARTIALLY_FILLED")
+    allowed: dict[type, tuple[str, ...]] = {
+        e.OrderAccepted: (*resting, *((old,) if old.startswith("PENDING") else ())),
+        e.OrderClosed: ("CANCELED", "REJECTED", "EXPIRED"),
+        e.CancelRequested: ("PENDING_CANCEL",),
+        e.ReplaceRequested: ("PENDING_REPLACE",) if old in resting else (),
+        e.OrderReplaced: (*resting, "FILLED", *((old,) if old == "PENDING_CANCEL" else ())),
+        e.AmendRefused: (*resting, "FILLED", "SUBMITTING", "UNKNOWN", "PENDING_REPLACE", "PENDING_CANCEL"),
+        e.OrderLost: ("UNKNOWN",),
+        e.OrderResent: ("SUBMITTING", "PENDING_CANCEL"),
+    }
+    return new in allowed.get(event, ())
+
+
+_CHECKS: dict[type, Callable[..., None]] = {
+    e.RequestAccepted: Audit._accepted,
+    e.ChildSent: Audit._sent,
+    e.DeadLettered: Audit._dead,
+    e.OrderStarted: Audit._started,
+    e.FillBooked: Audit._booked,
+}
+_ALLOWS: dict[type, tuple[str, ...]] = {
+    e.ChildSent: ("SubmitOrder",),
+    e.CancelRequested: ("CancelVenueOrder",),
+    e.ReplaceRequested: ("ReplaceVenueOrder",),
+}

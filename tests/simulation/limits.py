@@ -1,0 +1,72 @@
+"""Judges an accepted order a second time: nothing that the engine counted is believed, only what it holds."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from actors.market import Market
+from engine import events as e
+from engine.config import Limits, effective
+from engine.ledger import Position, flat
+from engine.rules import Rules
+
+ZERO = Decimal(0)
+
+
+def judge(
+    parts: dict[str, Any], states: dict[str, dict[str, Any]], event: e.RequestAccepted, asked: Any, rules: Rules, market: Market
+) -> None:
+    """Raises where an order of this accepted request is past a limit at its worst."""
+    profile = parts[""]
+    limits = effective(rules.limits, profile.limits)
+    assert profile.status == "ACTIVE", f"{event.key}: accepted while {profile.status}"
+    if asked is not None and asked.expires_at is not None:
+        assert event.at < asked.expires_at, f"{event.key}: accepted after it had expired"
+    assert len(event.tickets) == 1, f"{event.key}: one leg was asked for"
+    for ticket in event.tickets:
+        venue = states[f"venue/{ticket.venue}"][""]
+        assert venue.up and not venue.paused, f"{event.key}: accepted for {venue}"
+        assert ticket.symbol in rules.config.allow.symbols, f"{event.key}: {ticket.symbol} is not allowed"
+        mark = market.mark(ticket.instrument, event.at)
+        broken = _past(parts, limits, ticket, None if mark is None else mark.price)
+        assert not broken, f"{event.key}: {broken}: {ticket}"
+
+
+def _past(parts: dict[str, Any], limits: Limits, ticket: Any, mark: Decimal | None) -> str:
+    held: Position = parts.get(f"position/{ticket.instrument}") or flat(
+        ticket.exchange, ticket.symbol, ticket.currency, ticket.multiplier
+    )
+    buys = ticket.side == "BUY"
+    worst = held.quantity + held.working_buy + ticket.quantity if buys else held.quantity - held.working_sell - ticket.quantity
+    leaves_risk = (held.quantity < ZERO and worst <= ZERO) if buys else (held.quantity > ZERO and worst >= ZERO)
+    price = ticket.limit_price if ticket.limit_price is not None else mark
+    if price is None:
+        return "no price"
+    notional = ticket.quantity * price * ticket.multiplier
+    if limits.max_order_quantity is not None and ticket.quantity > limits.max_order_quantity:
+        return "max_order_quantity"
+    if limits.max_order_notional is not None and notional > limits.max_order_notional:
+        return "max_order_notional"
+    if not limits.allow_short and not buys and worst < ZERO:
+        return "allow_short"
+    if leaves_risk:
+        return ""
+    most = limits.max_position_notional
+    if most is not None and (mark is None or abs(worst) * mark * ticket.multiplier > most):
+        return "max_position_notional"
+    return _funds(parts, limits, ticket, notional)
+
+
+def _funds(parts: dict[str, Any], limits: Limits, ticket: Any, notional: Decimal) -> str:
+    leverage = limits.max_leverage
+    if ticket.side == "BUY" and (leverage is None or leverage <= 1):
+        balance = parts.get(f"cash/{ticket.currency}")
+        cash = ZERO if balance is None else balance.amount
+        reserved = sum(
+            (p.reserved_buy for part, p in parts.items() if part.startswith("position/") and p.currency == ticket.currency),
+            ZERO,
+        )
+        if notional > cash - reserved:
+            return "cash"
+    return ""
