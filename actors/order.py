@@ -165,6 +165,12 @@ class OrderActor(Actor):
         venue = turn.peek(self._venue(order))
         return venue is not None and bool(venue.up)
 
+    def _resendable(self, order: Order, turn: Turn) -> bool:
+        venue, desk = turn.peek(self._venue(order)), turn.peek("desk/main")
+        if venue is None or venue.capabilities is None or (desk is not None and desk.killed):
+            return False
+        return bool(venue.up and not venue.paused and venue.capabilities.deduplicates)
+
     def _venue(self, order: Order | None) -> str:
         return f"venue/{order.ticket.venue}" if order is not None else "venue/"
 
@@ -188,10 +194,7 @@ class OrderActor(Actor):
             reason = f"a venue reports {type(report).__name__} of an order that this engine never made: {report!r}"
             turn.alarm("UNKNOWN_ORDER", self.address, reason)
             return
-        venue = turn.peek(f"venue/{order.ticket.venue}")
-        capabilities = None if venue is None else venue.capabilities
-        deduplicates = capabilities is not None and capabilities.deduplicates
-        events = hearing.hear(order, report, turn.now, deduplicates)
+        events = hearing.hear(order, report, turn.now, self._resendable(order, turn))
         if not events:
             turn.count("stale reports")
         for event in events:

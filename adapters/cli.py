@@ -1,4 +1,4 @@
-"""The command line: `tradewright run`, `demo`, `submit`, `tail`, `attach`, `status`, `verify`, `bench`.
+"""The command line: `tradewright run`, `demo`, `play`, `submit`, `tail`, `attach`, `status`, `verify`, `bench`.
 
 Everything but the parsing is imported when it is needed, so that `--help` is there at once.
 """
@@ -54,6 +54,30 @@ def demo(*, where: Where = HERE) -> int:
     from adapters.demo import run as run_demo
 
     return run_demo(where.config, where.data) or 0
+
+
+@app.command
+def play(
+    *files: Path,
+    exchange: str | None = None,
+    per_second: float = 0,
+    speed: float = 0,
+    where: Where = HERE,
+) -> int:
+    """Play recorded market data onto the bus: bars, quotes or trades from CSV or Parquet files, or the sample bars.
+
+    Parameters
+    ----------
+    exchange
+        Of files without such a column.
+    per_second
+        Steps of the recording (all that has the same time) a second.
+    speed
+        Seconds of the recording a second; 1 is real time. Without a pace, as fast as possible.
+    """
+    from adapters.cli_play import run_play
+
+    return run_play(where.config, where.folder, files, exchange, per_second, speed)
 
 
 @Parameter(name="*")

@@ -226,8 +226,9 @@ class Engine:
         buffer = PublishBuffer()
         orders: dict[str, list[Any]] = {}
         for batch in batches:
-            for to, message, _ in batch.outgoing:
-                kind, _, name = to.partition("/")
+            for letter in batch.outgoing:
+                message = letter.message
+                kind, _, name = letter.to.partition("/")
                 if kind == "reply":
                     buffer.pub(name.encode(), _encode(message))
                 elif kind == "port":

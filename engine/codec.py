@@ -26,6 +26,10 @@ EVENTS: Final[tuple[type, ...]] = tuple(kind for kind in _concrete(events.Event)
 _decoder: Final = json.Decoder(Union[MESSAGES], dec_hook=read_number)  # noqa: UP007 - made from a tuple
 
 
+encode_message: Final = json.Encoder().encode
+"""Any message as JSON."""
+
+
 def decode_message(raw: bytes) -> Any:
     """The message that this JSON is; raises msgspec.ValidationError where it is none."""
     return _decoder.decode(raw)

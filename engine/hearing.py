@@ -25,10 +25,11 @@ def started(ticket: Ticket, at: datetime) -> e.OrderStarted:
     )
 
 
-def hear(order: Order, report: r.OrderReport, at: datetime, deduplicates: bool = False) -> tuple[e.OrderEvent, ...]:
+def hear(order: Order, report: r.OrderReport, at: datetime, resendable: bool = False) -> tuple[e.OrderEvent, ...]:
     """What a report means for this order: the events to record, none where it is stale.
 
-    `deduplicates`: the venue makes one order of a client order id however often it is sent (its capabilities).
+    `resendable`: the order may be sent again if the venue does not know it, as its venue makes one order of a client
+    order id however often that is sent, and nobody has stopped trading there.
     """
     row = TABLE[order.status, report.__class__]
     if row.verdict == "stale":
@@ -36,25 +37,40 @@ def hear(order: Order, report: r.OrderReport, at: datetime, deduplicates: bool =
     if row.verdict == "impossible":
         if report.__class__ is r.Filled and report.execution_id in order.executions:
             return ()
-        return (_impossible(order, report, row.why, at),)
+        return _impossible_and_asked(order, report, row.why, at)
     if report.__class__ is r.NotFound:
-        return _not_found(order, at, deduplicates)
+        return _not_found(order, at, resendable)
     events: tuple[e.OrderEvent, ...] = _HEAR[report.__class__](order, report, at)
-    return (*events, *_cancel_again(order, events, at)) if order.cancelling else events
+    if events and (order.cancelling or (order.asks and report.__class__ is not r.Snapshot)):
+        return (*events, *_still_wanted(order, events, at))
+    return events
 
 
-def _cancel_again(order: Order, events: tuple[e.OrderEvent, ...], at: datetime) -> tuple[e.OrderEvent, ...]:
-    """A cancel that came before the venue knew the order is asked for again when the order turns up."""
+def _still_wanted(order: Order, events: tuple[e.OrderEvent, ...], at: datetime) -> tuple[e.OrderEvent, ...]:
+    """What these events must not make forgotten: a cancel that came before the venue knew the order, and a question
+    that this report was not the answer to."""
     found = order
     for event in events:
         found = after(found, event)
     if found.cancelling and found.status in ("WORKING", "PARTIALLY_FILLED", "PENDING_REPLACE"):
         return (e.CancelRequested(**about(order, at), reason="cancelled before the venue knew the order"),)
+    if order.asks and found.open and found.waiting_since is None:
+        return (e.OrderAsked(**about(order, at), reason="the venue was asked, and has not answered"),)
     return ()
 
 
 def _impossible(order: Order, report: r.OrderReport, why: str, at: datetime) -> e.ReportImpossible:
     return e.ReportImpossible(**about(order, at), report=repr(report), reason=f"{order.status}: {why}")
+
+
+def _impossible_and_asked(
+    order: Order, report: r.OrderReport, why: str, at: datetime
+) -> tuple[e.OrderEvent, ...]:
+    """Either the venue is wrong or we missed something: it is asked, where the order is open and it was not yet."""
+    impossible = _impossible(order, report, why, at)
+    if not order.open or order.asks:
+        return (impossible,)
+    return impossible, e.OrderAsked(**about(order, at), reason="the venue reports what cannot be")
 
 
 def _accepted(order: Order, report: r.Accepted, at: datetime) -> tuple[e.OrderEvent, ...]:
@@ -81,11 +97,7 @@ def _filled(order: Order, report: r.Filled, at: datetime) -> tuple[e.OrderEvent,
     if order.replacement is not None and order.replacement.quantity > most:
         most = order.replacement.quantity
     if filled > most:
-        impossible = _impossible(order, report, f"with it {filled} of {most} would be filled.", at)
-        if not order.open or order.asks:
-            return (impossible,)
-        # Either the venue is wrong or we missed something: it is asked.
-        return (impossible, e.OrderAsked(**about(order, at), reason="the venue filled more than was ordered"))
+        return _impossible_and_asked(order, report, f"with it {filled} of {most} would be filled.", at)
     ticket = order.ticket
     status: OrderStatus
     if filled == most:
@@ -181,13 +193,13 @@ def _snapshot(order: Order, report: r.Snapshot, at: datetime) -> tuple[e.OrderEv
     return (e.OrderAccepted(**common, venue_order_id=report.venue_order_id or order.venue_order_id or ""),)
 
 
-def _not_found(order: Order, at: datetime, deduplicates: bool) -> tuple[e.OrderEvent, ...]:
+def _not_found(order: Order, at: datetime, resendable: bool) -> tuple[e.OrderEvent, ...]:
     """Not known is not refused. The first such answer starts a settle time (the order may still be on its way, or
     its acknowledgement); the second is believed."""
     common = about(order, at)
     if order.misses == 0:
         return (e.OrderMissed(**common),)
-    if deduplicates and not order.heard_of and not order.cancelling and order.status in _NEVER_HEARD_OF:
+    if resendable and not order.heard_of and not order.cancelling and order.status in _NEVER_HEARD_OF:
         return (e.OrderResent(**common),)
     if order.status == "UNKNOWN":
         return ()

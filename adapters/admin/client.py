@@ -51,8 +51,7 @@ def socket_path(data: Path) -> Path:
         return Path(json.loads(facts.read_bytes())["admin_socket"])
     except FileNotFoundError:
         raise NoDaemonError(
-            f"no daemon runs on {data.resolve()}: start one with `tradewright run`, or name its folder"
-            " with --data"
+            f"no daemon runs on {data.resolve()}: start one with `tradewright run`, or name its folder with --data"
         ) from None
     except PermissionError:
         raise NoDaemonError(f"{facts} belongs to another user; attach as the user that runs the daemon") from None

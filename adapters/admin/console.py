@@ -222,7 +222,10 @@ def _history(data: Path) -> Path:
 
 
 def _sure(method: str) -> bool:
-    return input(f"{method}: really? [y/N] ").strip().lower() in ("y", "yes")
+    try:
+        return input(f"{method}: really? [y/N] ").strip().lower() in ("y", "yes")
+    except (KeyboardInterrupt, EOFError):
+        return False
 
 
 def _command(session: Session, line: str, sure: Callable[[str], bool]) -> None:

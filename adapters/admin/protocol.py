@@ -104,10 +104,15 @@ def _described(field: msgspec.structs.FieldInfo) -> dict[str, Any]:
     found: dict[str, Any] = {"name": field.name, "type": _type_name(field.type), "required": field.required}
     if not field.required and field.default is not None:
         found["default"] = field.default
-    choices = [arg for arg in get_args(field.type) if isinstance(arg, str)]
-    if choices:
+    if choices := _choices(field.type):
         found["choices"] = choices
     return found
+
+
+def _choices(kind: Any) -> list[str]:
+    """The words that a Literal allows, also where it may be left out."""
+    arguments = get_args(kind)
+    return [word for one in arguments for word in ([one] if isinstance(one, str) else _choices(one))]
 
 
 def _type_name(kind: Any) -> str:
@@ -115,8 +120,8 @@ def _type_name(kind: Any) -> str:
     if kind in names:
         return names[kind]
     arguments = [argument for argument in get_args(kind) if argument is not type(None)]
-    if arguments and all(isinstance(argument, str) for argument in arguments):
-        return "one of " + ", ".join(arguments)
+    if choices := _choices(kind):
+        return "one of " + ", ".join(choices)
     return _type_name(arguments[0]) if arguments else "text"
 
 

@@ -193,7 +193,7 @@ def _title(name: str) -> str:
 
 
 def _methods(found: Sequence[Row]) -> Table:
-    listing = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    listing = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     listing.add_column("method", no_wrap=True, style="cyan")
     listing.add_column("what it does, and its parameters", overflow="fold")
     for method in found:

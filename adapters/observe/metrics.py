@@ -70,7 +70,8 @@ class Tally:
         self._told = 0
         """The last batch that had events: only those are published."""
         self._approved: dict[str, datetime] = {}
-        self._unpublished: deque[tuple[int, datetime]] = deque(maxlen=1 << 16)
+        self._unpublished: deque[tuple[datetime, int]] = deque(maxlen=1 << 16)
+        """(time of the first, sequence of the last) of the batches with events of a tenth of a second."""
         self._special: dict[type, Callable[[Any], None]] = {
             e.RequestDenied: self._denied,
             e.OrderStarted: self._started,
@@ -99,8 +100,10 @@ class Tally:
     def _date(self, batch: Batch) -> None:
         dates = self._unpublished
         self._told = batch.sequence
-        if not dates or (batch.at - dates[-1][1]).total_seconds() >= LAG_STEP_S:
-            dates.append((batch.sequence, batch.at))
+        if not dates or (batch.at - dates[-1][0]).total_seconds() >= LAG_STEP_S:
+            dates.append((batch.at, batch.sequence))
+        else:
+            dates[-1] = dates[-1][0], batch.sequence
 
     def _denied(self, event: e.RequestDenied) -> None:
         self.denials[event.code] += 1
@@ -131,10 +134,9 @@ class Tally:
         if published >= self._told:
             dates.clear()
             return 0.0
-        # A date stands for the batches after it up to the next date, so the one just before is still needed.
-        while len(dates) > 1 and dates[1][0] <= published:
+        while dates and dates[0][1] <= published:
             dates.popleft()
-        return max((now - dates[0][1]).total_seconds(), 0.0) if dates else 0.0
+        return max((now - dates[0][0]).total_seconds(), 0.0) if dates else 0.0
 
 
 class EngineCollector(Collector):

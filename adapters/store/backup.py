@@ -12,7 +12,7 @@ from anyio import to_thread
 from msgspec import Struct
 
 from adapters.store import schema
-from adapters.store.chain import GENESIS, link
+from adapters.store.chain import ENTRIES, GENESIS, link
 from adapters.store.connect import FILE, hop, reading
 from adapters.store.errors import StoreCorrupt, StoreError, translated
 
@@ -81,9 +81,7 @@ def _verified(path: Path) -> tuple[int, str, bytes]:
             if damage != "ok":
                 raise StoreCorrupt(f"the copy {path} is not whole: {damage}")
             last = 0, "", GENESIS
-            for sequence, at, body, stored in connection.execute(
-                "SELECT seq, at, body, hash FROM journal ORDER BY seq"
-            ):
+            for sequence, at, body, stored in connection.execute(ENTRIES):
                 if link(last[2], sequence, at, body) != stored:
                     raise StoreCorrupt(f"the copy {path} has a journal entry {sequence} that is not what was written")
                 last = sequence, at, stored

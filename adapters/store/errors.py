@@ -32,8 +32,9 @@ class QueryTooLong(StoreError):
 
 def is_corrupt(error: sqlite3.Error) -> bool:
     """Whether SQLite says that the file itself is damaged."""
-    # An extended code has the primary one in its low byte.
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _BROKEN
+    # An extended code has the primary one in its low byte; text that is none is sqlite3's own error, without a code.
+    code = getattr(error, "sqlite_errorcode", None)
+    return "decode" in str(error) if code is None else code & 0xFF in _BROKEN
 
 
 def described(error: sqlite3.Error) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from msgspec import Struct, ValidationError, json
 
 from adapters.store import schema
-from adapters.store.chain import GENESIS, link
+from adapters.store.chain import ENTRIES, GENESIS, link
 from adapters.store.connect import FILE
 from adapters.store.errors import StoreCorrupt, StoreUnreadable, translated
 from adapters.store.reader import decoded
@@ -99,7 +99,7 @@ def _folded(
 ) -> States:
     """The states that the journal gives; its chain is checked on the way."""
     states: States = {}
-    for sequence, at, body, stored in connection.execute("SELECT seq, at, body, hash FROM journal ORDER BY seq"):
+    for sequence, at, body, stored in connection.execute(ENTRIES):
         counts["entries"] += 1
         if link(head[0], sequence, at, body) != stored:
             problems.add(f"journal entry {sequence}: its hash does not follow from its content and the entry before it")

@@ -17,7 +17,7 @@ class VenueError(Exception):
 def build(name: str, settings: PaperSettings | OtherVenue, data: Path, rules: Rules) -> PaperVenue:
     """The adapter of a venue; its own memory, where it has one, is a file under `data`. Raises VenueError."""
     if not isinstance(settings, PaperSettings):
-        raise VenueError(f"venues.{name}.kind: there is no adapter for {settings.kind!r} venues yet; use \"paper\"")
+        raise VenueError(f'venues.{name}.kind: there is no adapter for {settings.kind!r} venues yet; use "paper"')
     return PaperVenue(
         name,
         data / f"venue-{name}.sqlite",

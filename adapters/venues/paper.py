@@ -25,7 +25,7 @@ from typing import Any, Final
 
 import anyio.to_thread
 
-from adapters.venues.paper_exchange import PaperExchange, Spec
+from adapters.venues.paper_exchange import MOST_OPEN, PaperExchange, Spec
 from adapters.venues.paper_file import Count, PaperFile, Start, read_counts
 from adapters.venues.paper_order import tell_again
 from adapters.venues.port import Deliver
@@ -53,6 +53,7 @@ class PaperVenue:
 
     `latency_ms` passes between `submit` and an order's arrival. `spec` gives an instrument's lot, to which what a bar
     offers (`participation` of its volume) is rounded down; without it, a lot is one unit.
+    An order past `most_open` open ones is rejected.
     """
 
     def __init__(
@@ -63,12 +64,13 @@ class PaperVenue:
         latency_ms: int = 0,
         spec: Spec | None = None,
         participation: Decimal = Decimal("0.1"),
+        most_open: int = MOST_OPEN,
     ) -> None:
         self.name = name
         self.capabilities = CAPABILITIES
         self.market_dropped = 0
         self._file = PaperFile(path)
-        self._terms = (commission, spec, participation)
+        self._terms = (commission, spec, participation, most_open)
         self._latency_s = latency_ms / 1000
         self._exchange: PaperExchange
         self._inbox: deque[Any] = deque()
@@ -135,14 +137,16 @@ class PaperVenue:
         return await anyio.to_thread.run_sync(read_counts, self._file.path)
 
     async def _run(self) -> None:
-        while not self._stopping:
+        while True:
             try:
                 await self._serve()
+                return
             except (sqlite3.Error, OSError) as error:
                 # What is in memory may be ahead of the file now, and only the file counts.
                 self._up = False
                 self._deliver([SessionDown(venue=self.name, reason=f"{self._file.path}: {error}", at=_now())])
-                await self._reopen()
+            if not await self._reopen():
+                return
 
     async def _serve(self) -> None:
         self._deliver([SessionUp(venue=self.name, capabilities=self.capabilities, at=_now())])
@@ -172,7 +176,8 @@ class PaperVenue:
             self._deliver(group.reports)
         self._set_timer()
 
-    async def _reopen(self) -> None:
+    async def _reopen(self) -> bool:
+        """Tries until the file works again; whether it does, and not the venue is stopped before."""
         while not self._stopping:
             self._inbox.clear()
             self._delayed.clear()
@@ -180,7 +185,7 @@ class PaperVenue:
                 await self._file.close()
                 self._take_up(await self._file.open())
                 self._up = True
-                return
+                return True
             except (sqlite3.Error, OSError):
                 self._wake.clear()
                 try:
@@ -188,6 +193,7 @@ class PaperVenue:
                         await self._wake.wait()
                 except TimeoutError:
                     pass
+        return False
 
     def _take_up(self, start: Start) -> None:
         """Believes the file: its open orders rest again, numbers go on where they were."""

@@ -39,16 +39,25 @@ _ABOUT_ONE: Final = (SubmitOrder, CancelVenueOrder, ReplaceVenueOrder)
 
 
 class PaperExchange:
-    """The open orders, their books, and the numbers given out. `spec` and `participation` as in `PaperVenue`."""
+    """The open orders, their books, and the numbers given out. A file without numbers starts at `epoch`; the rest
+    is as in `PaperVenue`."""
 
     def __init__(
-        self, venue: str, start: Start, epoch: int, schedule: Schedule, spec: Spec | None, participation: Decimal
+        self,
+        venue: str,
+        start: Start,
+        epoch: int,
+        schedule: Schedule = FREE,
+        spec: Spec | None = None,
+        participation: Decimal = ONE,
+        most_open: int = MOST_OPEN,
     ) -> None:
         self._venue = venue
         self._schedule = schedule
         self._free = schedule == FREE
         self._spec = spec
         self._participation = participation
+        self._most_open = most_open
         self.orders: dict[str, PaperOrder] = {}
         self._books: dict[str, Book] = {}
         self._expiries: list[tuple[datetime, str]] = []
@@ -123,8 +132,8 @@ class PaperExchange:
         self.orders[name] = order
         group.touched[order.number] = order
         reason = problem(message, group.now)
-        if not reason and len(self.orders) > MOST_OPEN:
-            reason = f"more than {MOST_OPEN} orders are open"
+        if not reason and len(self.orders) > self._most_open:
+            reason = f"more than {self._most_open} orders are open"
         if reason:
             order.status, order.reason = "REJECTED", reason
             group.reports.append(Rejected(client_order_id=name, reason=reason, at=group.now))

@@ -58,12 +58,14 @@ class Plan:
             (2, self._upsert),
             (1, self._subscriber_status),
             (1, self._venue_status),
-            (1.5, self._kill),
+            (0.8, self._kill),
             (3, self._resume),
             (1, self._refuse),
+            (1, self._poison),
             (10, self._quote),
             (2, self._market_goes_quiet),
             (2, self._clock),
+            (1.5, self._day_ends),
             (2, self._retry),
             (100 * traits.crashes, self._crash),
             (100 * traits.sessions, self._session_lost),
@@ -194,8 +196,8 @@ class Plan:
         command = ExecutionCommand(command_id=f"c-{self._number()}", subscriber_id=name, plan=plan, **fields)
         self._keyed(name, command)
 
-    def _some_order(self) -> tuple[str, str, Any] | None:
-        """(owner, id, state) of an order: mostly an open one."""
+    def _some_order(self, *wanted: str) -> tuple[str, str, Any] | None:
+        """(owner, id, state) of an order: mostly one in these states, or an open one."""
         world, chance = self.world, self.chance
         found = [
             (address[6:], parts[""])
@@ -205,7 +207,7 @@ class Plan:
         ]
         if not found:
             return None
-        still = [row for row in found if row[1].open]
+        still = [row for row in found if row[1].status in wanted] or [row for row in found if row[1].open]
         name, order = chance.choice(still if still and chance.random() < 0.9 else found)
         return order.ticket.subscriber_id, name, order
 
@@ -216,14 +218,15 @@ class Plan:
             self._command(owner, "CANCEL_ORDER", order_id=found[1])
 
     def _modify(self) -> None:
-        found = self._some_order()
+        found = self._some_order("WORKING", "PARTIALLY_FILLED")
         if found is not None:
             owner, name, order = found
             chance, fields = self.chance, {}
             if chance.random() < 0.7:
-                fields["quantity"] = D(5 * chance.randint(1, 8))
-            if not fields or chance.random() < 0.5:
+                fields["quantity"] = order.filled + D(5 * chance.randint(0, 4))
+            if order.limit_price is not None and (not fields or chance.random() < 0.5):
                 fields["limit_price"] = ((order.limit_price or D(100)) * D(chance.randint(98, 102)) / 100).quantize(D("0.05"))
+            fields = fields or {"limit_price": D(100)}
             self._command(owner, "MODIFY_ORDER", order_id=name, **fields)
 
     def _cancel_group(self) -> None:
@@ -270,6 +273,10 @@ class Plan:
     def _refuse(self) -> None:
         self.world.ask(self._node(), "door/in", RefuseInput(subject="x", code="BAD_JSON", reason="no", excerpt="{"))
 
+    def _poison(self) -> None:
+        """A message on which the actor fails half-way."""
+        self.world.ask(self._node(), "door/in", RefuseInput(subject="x", code="POISON", reason="no", excerpt=""))
+
     # market, clock and misfortune
 
     def _quote(self) -> None:
@@ -289,6 +296,14 @@ class Plan:
         step = self.chance.choice((-3, -0.2, 3, 20, 7_200))
         self.world.tally.add("clock: set back" if step < 0 else "clock: set forward")
         self.world.now += timedelta(seconds=step)
+
+    def _day_ends(self) -> None:
+        """The end of the day of some working order."""
+        ends = [venue.next_expiry for venue in self.world.venues.values() if venue.next_expiry is not None]
+        if ends and min(ends) > self.world.now and self.chance.random() < 0.5:
+            self.world.now = min(ends)
+            for symbol in self.world.prices:
+                self.world.quote(symbol)
 
     def _retry(self) -> None:
         self.world.ask_again()

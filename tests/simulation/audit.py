@@ -23,6 +23,10 @@ from tests.simulation.traits import Tally
 ZERO = Decimal(0)
 States = dict[str, dict[str, Any]]
 
+POISON = "POISON"
+"""The code of a message to the door that makes its turn fail after everything else was done."""
+
+
 class Broken(AssertionError):
     """An invariant does not hold."""
 
@@ -120,7 +124,11 @@ class Audit:
             must(venue.capabilities.deduplicates, f"{event.client_order_id} was sent again to a venue that counts it twice")
 
     def _dead(self, address: str, event: e.DeadLettered, partition: Partition) -> None:
-        must(False, f"a turn failed: {event.address} {event.message}\n{event.traceback}")
+        must(POISON in event.message, f"a turn failed: {event.address} {event.message}\n{event.traceback}")
+        self.tally.add("turn: failed half-way")
+
+    def _refused(self, address: str, event: e.InputRefused, partition: Partition) -> None:
+        must(event.code != POISON, "an event of a turn that failed is in the journal")
 
     def _started(self, address: str, event: e.OrderStarted, partition: Partition) -> None:
         must(not self.live.get(address), f"{address} was started twice")
@@ -254,12 +262,12 @@ def legal(event: type, old: str, new: str) -> bool:
         if old in TERMINAL:
             return old != "FILLED" and new in (old, "FILLED")
         kept = old in ("PENDING_CANCEL", "PENDING_REPLACE", "PARTIALLY_FILLED") and new == old
-        return kept or new in ("PARTIALLY_FILLED", "FILLED")
+        return kept or new in ("PARTIALLY_FILLED", "FILLED") or (old, new) == ("UNKNOWN", "PENDING_REPLACE")
     if old in TERMINAL or old == "NEW":
         return False
     resting = ("WORKING", "PARTIALLY_FILLED")
     allowed: dict[type, tuple[str, ...]] = {
-        e.OrderAccepted: (*resting, *((old,) if old.startswith("PENDING") else ())),
+        e.OrderAccepted: (*resting, *((old,) if old.startswith("PENDING") else ("PENDING_REPLACE",))),
         e.OrderClosed: ("CANCELED", "REJECTED", "EXPIRED"),
         e.CancelRequested: ("PENDING_CANCEL",),
         e.ReplaceRequested: ("PENDING_REPLACE",) if old in resting else (),
@@ -275,6 +283,7 @@ _CHECKS: dict[type, Callable[..., None]] = {
     e.RequestAccepted: Audit._accepted,
     e.ChildSent: Audit._sent,
     e.DeadLettered: Audit._dead,
+    e.InputRefused: Audit._refused,
     e.OrderStarted: Audit._started,
     e.FillBooked: Audit._booked,
 }

@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from actors.registry import key_of
 from engine import events as e
 from engine.commands import Resume
 from engine.order import TERMINAL, Order
@@ -54,6 +55,7 @@ def settle(world: World) -> None:
     world.in_the_end(not world.asks, f"nobody answered {list(world.asks.values())}")
     for node in world.nodes:
         _agrees(world, node)
+        _stream(world, node)
     _signals(world)
     for node in world.nodes:
         world.kill(node)
@@ -116,11 +118,12 @@ def _agrees(world: World, node: Node) -> None:
         if at_venue is None:
             world.in_the_end(order.status in ("UNKNOWN", "REJECTED"), f"{name} is {order.status}, the venue never had it")
             continue
-        _same(world, name, order, at_venue, overfills)
+        contradicted = any(name in venue.contradicted for venue in world.venues.values())
+        _same(world, name, order, at_venue, overfills, contradicted)
     _books(world, node)
 
 
-def _same(world: World, name: str, order: Order, at_venue: Any, overfills: set[str]) -> None:
+def _same(world: World, name: str, order: Order, at_venue: Any, overfills: set[str], contradicted: bool) -> None:
     executions = {execution.execution_id for execution in at_venue.executions}
     over = executions & overfills
     booked = set(order.executions)
@@ -128,6 +131,8 @@ def _same(world: World, name: str, order: Order, at_venue: Any, overfills: set[s
     world.in_the_end(order.filled <= order.quantity, f"{name} has {order.filled} of {order.quantity} filled")
     if not over:
         world.in_the_end(booked == executions, f"{name} ({order.status}) lacks executions {executions - booked} of the venue")
+        if contradicted:
+            return
         wants = {"WORKING": ("WORKING", "PARTIALLY_FILLED")}.get(at_venue.status, (at_venue.status,))
         world.in_the_end(order.status in wants, f"{name} is {order.status}, the venue says {at_venue.status}")
         if order.status in ("WORKING", "PARTIALLY_FILLED"):
@@ -188,6 +193,13 @@ def _books(world: World, node: Node) -> None:
 
 def _equal(world: World, address: str, part: str, have: Decimal, want: Decimal) -> None:
     world.in_the_end(have == want, f"{address} {part} is {have}, its fills and movements make {want}")
+
+
+def _stream(world: World, node: Node) -> None:
+    """Whatever the stream stored was taken and decided, crash or not."""
+    for letter in node.inputs:
+        key = key_of(letter)
+        world.in_the_end(key is None or key in node.audit.outcomes, f"{key} was published and never decided")
 
 
 def _signals(world: World) -> None:

@@ -45,6 +45,7 @@ class ScriptedVenue:
         self.price: Callable[[str], Decimal] = lambda _: Decimal(100)
         self.orders: dict[str, list[VenueOrder]] = {}
         self.overfills: set[str] = set()
+        self.contradicted: set[str] = set()
         self.lost: set[str] = set()
         """Client order ids of which a report was lost with a session."""
         self._count = 0
@@ -67,6 +68,12 @@ class ScriptedVenue:
     def _number(self) -> int:
         self._count += 1
         return self._count
+
+    @property
+    def next_expiry(self) -> datetime | None:
+        """When the first of its working orders is over."""
+        ends = [order.sent.expires_at for known in self.orders.values() for order in known if order.status == "WORKING"]
+        return min((end for end in ends if end is not None), default=None)
 
     def _answer(self, report: Any, overtaken: bool = False) -> None:
         """An answer to something the engine asked for: the only thing that silence can swallow."""
@@ -99,6 +106,8 @@ class ScriptedVenue:
         if self._whim("rejects", 0.08):
             self._end(order, "REJECTED", "no")
             self._answer(r.Rejected(client_order_id=sent.client_order_id, reason="no", at=now))
+            if self._whim("fills what it rejected", 0.15):
+                self._fill(order, now, late=True)
             return
         overtaken = self._whim("fill overtakes acknowledgement", 0.15)
         if overtaken:
@@ -163,7 +172,7 @@ class ScriptedVenue:
             known = self.orders.get(name)
             if known is None:
                 self.tally.add("venue: does not know the order")
-                self.say(r.NotFound(client_order_id=name, at=now))
+                self.say(r.NotFound(client_order_id=name, at=now), self._whim("not found is overtaken", 0.3))
                 continue
             for execution in known[-1].executions:
                 self.say(execution)
@@ -191,6 +200,26 @@ class ScriptedVenue:
             for order in known:
                 if order.status == "WORKING":
                     self._work(order, now)
+                if order.sent.client_order_id not in self.lost and self._whim("contradicts itself", 0.01):
+                    self._contradict(order, now)
+
+    def _contradict(self, order: VenueOrder, now: datetime) -> None:
+        """Says again what was long over, or what cannot be: nothing of it may change an order that is over."""
+        name = order.sent.client_order_id
+        self.contradicted.add(name)
+        live: list[Any] = [
+            r.Replaced(client_order_id=name, quantity=order.quantity, limit_price=order.limit, at=now),
+            r.ReplaceRejected(client_order_id=name, reason="again", at=now),
+            r.CancelRejected(client_order_id=name, reason="again", at=now),
+            self._accepted(order, now),
+        ]
+        over: list[Any] = [
+            r.Rejected(client_order_id=name, reason="again", at=now),
+            r.Canceled(client_order_id=name, reason="again", filled=order.filled, at=now),
+            r.Expired(client_order_id=name, filled=order.filled, at=now),
+        ]
+        for report in self.chance.sample(live if order.status == "WORKING" else live + over, 2):
+            self.say(report)
 
     def _work(self, order: VenueOrder, now: datetime) -> None:
         name = order.sent.client_order_id
@@ -203,7 +232,7 @@ class ScriptedVenue:
         elif self._whim("cancels unasked", 0.01):
             self._end(order, "CANCELED", "unasked")
             self.say(self._canceled(order, "unasked", now))
-        elif not order.filled and self._whim("rejects after it acknowledged", 0.01):
+        elif not order.filled and self._whim("rejects after it acknowledged", 0.04):
             self._end(order, "REJECTED", "second thoughts")
             self.say(r.Rejected(client_order_id=name, reason="second thoughts", at=now))
 

@@ -64,7 +64,7 @@ class Wires:
         lane = (node, venue, message.client_order_id)
         due = max(now + self.delay(), self._lanes.get(lane, now), self._sessions.get((node, venue), now))
         if overtaken:
-            due += timedelta(milliseconds=self.chance.choice((100, 1_000, 4_000)))
+            due += timedelta(milliseconds=self.chance.choice((100, 1_000, 4_000, 10_000)))
         else:
             self._lanes[lane] = due
         # What was overtaken by the end of its order is not lost with a session: venues send it again.

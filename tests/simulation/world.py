@@ -13,20 +13,22 @@ from typing import Any
 from msgspec import json
 
 from actors import partition as partition_module
+from actors.door import DoorActor
 from actors.journal import Mail
+from actors.turn import Turn
 from engine import hearing
 from engine import reports as r
-from engine.commands import Envelope, Kill, PostReceived
+from engine.commands import Envelope, Kill, PostReceived, RefuseInput
 from engine.config import Allow, Config, ExchangeSettings, InstrumentSettings, Limits, OtherVenue, Service
 from engine.identity import partition_of
 from engine.messages import Outcome, Quote
 from engine.rules import Rules
 from tests.simulation import actions, settlement, traits
-from tests.simulation.audit import Audit, must
+from tests.simulation.audit import POISON, Audit, must
 from tests.simulation.node import Node
 from tests.simulation.traits import Tally
 from tests.simulation.venue import ScriptedVenue
-from tests.simulation.wires import Wires
+from tests.simulation.wires import Parcel, Wires
 
 BEGIN = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
 SYMBOLS = {"AAA": "XSIM", "BBB": "XSIM", "CCC": "XEUR"}
@@ -63,11 +65,20 @@ class Counting(dict[Any, Any]):
 
 @contextmanager
 def surroundings(tight: bool, tally: Tally) -> Iterator[None]:
-    """Counts rows of the transition table; where `tight`, makes the partition's bounds small enough to be met."""
+    """Counts rows of the transition table, and lets the door fail on poison; where `tight`, makes the partition's bounds
+    small enough to be met."""
     table, bounds = hearing.TABLE, {}
     counting = Counting(table)
     counting.tally = tally
     hearing.TABLE = counting  # type: ignore[misc]
+    refuse = DoorActor.RECEIVE[RefuseInput]
+
+    def poisoned(actor: DoorActor, message: RefuseInput, turn: Turn) -> None:
+        refuse(actor, message, turn)
+        if message.code == POISON:
+            raise RuntimeError("poison")
+
+    DoorActor.RECEIVE[RefuseInput] = poisoned
     if tight:
         for name, value in (("MAX_RESIDENT", 4), ("MAX_KNOWN", 3), ("MAX_TURNS", 4), ("MAX_FRONT", 2)):
             bounds[name] = getattr(partition_module, name)
@@ -75,6 +86,7 @@ def surroundings(tight: bool, tally: Tally) -> Iterator[None]:
     try:
         yield
     finally:
+        DoorActor.RECEIVE[RefuseInput] = refuse
         hearing.TABLE = table  # type: ignore[misc]
         for name, value in bounds.items():
             setattr(partition_module, name, value)
@@ -101,6 +113,7 @@ class World:
         self.asks: dict[str, tuple[int, Mail]] = {}
         """Questions not answered yet, by their reply address: the node, and the mail."""
         self.answers: list[tuple[Mail, Outcome]] = []
+        self._late: list[Parcel] = []
         self.plan = actions.Plan(self)
         for number in range(self.traits.partitions):
             self._make(number)
@@ -194,6 +207,7 @@ class World:
                         self.wires.send(self.now + timedelta(seconds=1), "late", parcel.node, parcel.venue, message)
                         continue
                     self.say(f"engine {parcel.node} hears late {message}")
+                    self._late.append(parcel)
                     node.post(Mail(f"order/{message.client_order_id}", message))
                 case "session":
                     self.say(f"engine {parcel.node} hears {type(message).__name__} of {parcel.venue}")
@@ -227,6 +241,10 @@ class World:
         self.tally.add("crash: with mail undelivered", 1 if node.partition.mail else 0)
         self.say(f"engine {node.number} crashes and loses {len(node.waiting)} batches")
         node.crash()
+        # Nobody asks about an order that is over, so a venue has to say again what may not have been kept.
+        for parcel in [parcel for parcel in self._late if parcel.node == node.number]:
+            self._late.remove(parcel)
+            self.wires.send(self.now + timedelta(seconds=1), "late", parcel.node, parcel.venue, parcel.message)
         for name in self.rules.venues:
             self.sessions[node.number, name] = False
             self.venues[node.number, name].lost |= self.wires.cut(node.number, name, 1.0, 0.5)
@@ -250,6 +268,7 @@ class World:
         kind, _, name = letter.to.partition("/")
         if kind == "reply":
             self.say(f"answer {letter.to}: {letter.message}")
+            self.tally.add(f"outcome: {letter.message.code or letter.message.status}")
             asked = self.asks.pop(letter.to, None)
             if asked is not None:
                 self.answers.append((asked[1], letter.message))
@@ -268,7 +287,7 @@ class World:
         self.wires.send(self.now + self.wires.delay(), "order", number, name, message)
 
     def _said(self, number: int, name: str, report: Any, overtaken: bool) -> None:
-        if not self.sessions[number, name]:
+        if not self.sessions[number, name] and not overtaken:
             self.tally.add("session: report said into a lost session")
             self.say(f"{name}{number} says to nobody {report}")
             self.venues[number, name].lost.add(report.client_order_id)

@@ -125,6 +125,8 @@ class JournalContract:
         asked = [("alice", "s-1"), ("alice", "s-2"), ("bob", "s-1"), ("carol", "s-1"), ("s-1", "alice")]
         loaded = await journal.load([], asked)
         assert dict(loaded.priors) == {("alice", "s-1"): prior, ("bob", "s-1"): prior}
+        loaded = await journal.load([], [("alice", "s-1"), ("carol", "s-1")])
+        assert dict(loaded.priors) == {("alice", "s-1"): prior}
 
     async def test_an_answer_keeps_its_words(self, journal: Journal, restart: Restart) -> None:
         await journal.start()

@@ -15,6 +15,7 @@ from typing import Any
 import aiosqlite
 import anyio
 import pytest
+from anyio.streams.buffered import BufferedByteReceiveStream
 
 from actors.journal import JournalFailed
 from adapters.store.connect import FILE, hop
@@ -70,7 +71,7 @@ sys.stdin.read()
 """
     async with await anyio.open_process([sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE) as other:
         assert other.stdout is not None
-        assert await other.stdout.receive() == b"locked\n"
+        assert await BufferedByteReceiveStream(other.stdout).receive_until(b"\n", 80) == b"locked"
         with pytest.raises(StoreLocked, match=f"process {other.pid};"):
             await Store(tmp_path).start()
         other.kill()

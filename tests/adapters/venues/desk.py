@@ -54,18 +54,7 @@ class Desk:
 
     async def show(self, bid: str = "9.99", ask: str = "10.01", size: str = "100", symbol: str = "AAPL") -> None:
         """A new quote, the same size on both sides."""
-        await self._show(
-            self.venue,
-            Quote(
-                exchange="XNAS",
-                symbol=symbol,
-                bid=D(bid),
-                ask=D(ask),
-                bid_size=D(size),
-                ask_size=D(size),
-                at=datetime.now(UTC),
-            ),
-        )
+        await self._show(self.venue, quote(bid, ask, size, symbol))
 
     def submit(self, *orders: Any) -> None:
         """Sends a batch."""
@@ -104,6 +93,19 @@ class Desk:
             executions = {report.execution_id: report.quantity for report in told if isinstance(report, Filled)}
             assert sum(executions.values()) == answer.filled, answers
         return answer
+
+
+def quote(bid: str = "9.99", ask: str = "10.01", size: str = "100", symbol: str = "AAPL") -> Quote:
+    """A quote of now, the same size on both sides."""
+    return Quote(
+        exchange="XNAS",
+        symbol=symbol,
+        bid=D(bid),
+        ask=D(ask),
+        bid_size=D(size),
+        ask_size=D(size),
+        at=datetime.now(UTC),
+    )
 
 
 def order(name: str, side: str = "BUY", quantity: str = "10", limit: str | None = None, **other: Any) -> SubmitOrder:

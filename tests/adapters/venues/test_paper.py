@@ -1,217 +1,35 @@
-"""What the paper venue promises beyond the contract: nothing is said before it is on disk, whatever happens."""
+"""What the paper venue does beyond the contract: what it charges, waits for, keeps in mind and refuses."""
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from adapters.venues.paper import PaperVenue
-from adapters.venues.paper_file import Count, read_counts
+from adapters.venues.paper import MOST_MARKET_WAITING, PaperVenue
+from adapters.venues.paper_exchange import PaperExchange
+from adapters.venues.paper_file import Known, Start
 from engine.config import InstrumentSpec
-from engine.messages import Bar, Quote
+from engine.messages import Bar
 from engine.reports import (
     Accepted,
     Canceled,
     CancelVenueOrder,
     Filled,
-    Replaced,
-    ReplaceVenueOrder,
-    SessionDown,
-    SessionUp,
-    Snapshot,
+    Rejected,
 )
 from engine.simulation.commission import Schedule
-from tests.adapters.venues.desk import Desk, filled, order
-
-pytestmark = pytest.mark.anyio
+from tests.adapters.venues.conftest import Open
+from tests.adapters.venues.desk import Desk, filled, order, quote
 
 D = Decimal
-ROOT = Path(__file__).parents[3]
 
 
-async def show(venue: Any, data: Any) -> None:
-    venue.on_market(data)
-
-
-def desk_of(path: Path, **settings: Any) -> Desk:
-    return Desk(lambda: PaperVenue("paper", path, **settings), show)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "new" / "paper.sqlite"
-
-
-@pytest.fixture
-async def desk(path: Path) -> AsyncIterator[Desk]:
-    desk = desk_of(path)
-    await desk.start()
-    yield desk
-    await desk.close()
-
-
-async def test_what_is_reported_is_in_the_file_already(path: Path) -> None:
-    """Looked at from another connection, at the very moment of the report."""
-    venue = PaperVenue("paper", path)
-    seen, ended = [], asyncio.Event()
-
-    def deliver(reports: list[Any]) -> None:
-        counts = read_counts(path)
-        for report in reports:
-            if isinstance(report, Accepted):
-                assert report.client_order_id in counts
-            if isinstance(report, Filled):
-                assert counts[report.client_order_id].filled == report.quantity
-                seen.append(report)
-            if isinstance(report, Canceled):
-                assert counts[report.client_order_id].status == "CANCELED"
-                ended.set()
-
-    await venue.start(deliver)
-    await show(venue, quote_of("1000"))
-    for number in range(0, 60, 3):
-        venue.submit([order(f"{number + step:03}") for step in range(3)])
-        await asyncio.sleep(0)
-    venue.submit([order("z", limit="1"), CancelVenueOrder(client_order_id="z")])
-    async with asyncio.timeout(10):
-        await ended.wait()
-    assert len(seen) == 60
-    await venue.stop()
-
-
-def quote_of(size: str) -> Quote:
-    return Quote(
-        exchange="XNAS",
-        symbol="AAPL",
-        bid=D("9.99"),
-        ask=D("10.01"),
-        bid_size=D(size),
-        ask_size=D(size),
-        at=datetime.now(UTC),
-    )
-
-
-CHILD = """
-import asyncio, sys
-from pathlib import Path
-from adapters.venues.paper import PaperVenue
-from engine.reports import Filled
-from tests.adapters.venues.desk import order
-from tests.adapters.venues.test_paper import quote_of
-
-async def main():
-    def deliver(reports):
-        for report in reports:
-            if isinstance(report, Filled):
-                print(report.client_order_id, report.execution_id, flush=False)
-        sys.stdout.flush()
-    venue = PaperVenue("paper", Path(sys.argv[1]))
-    await venue.start(deliver)
-    first = int(sys.argv[2])
-    while True:
-        venue.on_market(quote_of("1000"))
-        venue.submit([order(f"{number:09}") for number in range(first, first + 20)])
-        first += 20
-        await asyncio.sleep(0.001)
-
-asyncio.run(main())
-"""
-
-
-async def test_nothing_reported_is_lost_when_the_process_is_killed(path: Path) -> None:
-    reported: dict[str, str] = {}
-    for first in (0, 1_000_000, 2_000_000):
-        with subprocess.Popen(  # noqa: ASYNC220 - nothing else runs on this loop
-            [sys.executable, "-c", CHILD, str(path), str(first)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-        ) as child:
-            assert child.stdout is not None
-            lines = [child.stdout.readline() for _ in range(300)]
-            child.kill()
-            lines += [line for line in child.stdout if line.endswith("\n")]
-        for line in lines:
-            name, execution = line.split()
-            assert reported.setdefault(execution, name) == name
-    counts = read_counts(path)
-    assert len(reported) >= 900
-    assert len(reported) == len(set(reported.values()))
-    for name in reported.values():
-        assert counts[name] == Count("FILLED", D(10), D(10), 1)
-    desk = desk_of(path)
-    await desk.start()
-    for name in [*reported.values()][::100]:
-        assert (await desk.asks(name)).status == "FILLED"
-    assert await desk.venue.counts() == counts  # type: ignore[attr-defined]
-    await desk.close()
-
-
-async def test_ids_go_on_after_a_restart_and_even_in_a_new_file(tmp_path: Path) -> None:
-    ids = []
-    for life, name in enumerate(("old", "old", "new")):
-        desk = desk_of(tmp_path / name)
-        await desk.start()
-        await desk.show()
-        desk.submit(order(f"{life}"))
-        accepted, fill = await desk.hears(f"{life}", Accepted, Filled)
-        ids.append((accepted.venue_order_id, fill.execution_id))
-        await desk.close()
-    for kind in zip(*ids, strict=True):
-        assert list(kind) == sorted(set(kind))
-
-
-async def test_a_file_that_fails_is_a_session_lost_until_it_works_again(desk: Desk, path: Path) -> None:
-    await desk.show()
-    desk.submit(order("a", limit="9"))
-    await desk.hears("a", Accepted)
-    rename(path, "executions", "elsewhere")
-    desk.submit(order("b"))
-    await desk.until(lambda: isinstance(desk.reports[-1], SessionDown))
-    assert "executions" in desk.reports[-1].reason  # type: ignore[union-attr]
-    desk.submit(order("c"))
-    rename(path, "elsewhere", "executions")
-    await desk.until(lambda: isinstance(desk.reports[-1], SessionUp))
-    assert [desk.about("b"), desk.about("c")] == [[], []]
-    assert (await desk.asks("a")).status == "WORKING"
-    await desk.show()
-    desk.submit(order("b"))
-    await desk.hears("b", Accepted, Filled)
-
-
-def rename(path: Path, table: str, to: str) -> None:
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute(f"ALTER TABLE {table} RENAME TO {to}")
-
-
-def not_a_database(path: Path) -> None:
-    path.write_bytes(b"not a database at all" * 100)
-
-
-def of_another_version(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 7")
-
-
-@pytest.mark.parametrize(("spoil", "said"), [(not_a_database, "not a database"), (of_another_version, "version 7")])
-async def test_a_file_of_another_kind_is_refused_at_the_start(
-    tmp_path: Path, spoil: Callable[[Path], None], said: str
-) -> None:
-    spoil(tmp_path / "paper.sqlite")
-    with pytest.raises(sqlite3.DatabaseError, match=said):
-        await PaperVenue("paper", tmp_path / "paper.sqlite").start(lambda reports: None)
-
-
-async def test_commission_is_charged_per_order_and_goes_on_after_a_crash(path: Path) -> None:
-    desk = desk_of(path, commission=Schedule(per_share=D("0.1"), minimum=D(1)))
-    await desk.start()
+@pytest.mark.anyio
+async def test_commission_is_charged_per_order_and_goes_on_after_a_crash(open_desk: Open) -> None:
+    desk = await open_desk(commission=Schedule(per_share=D("0.1"), minimum=D(1)))
     charged: list[str] = []
     for size in ("4", "8", "8"):
         await desk.show(size=size)
@@ -221,12 +39,11 @@ async def test_commission_is_charged_per_order_and_goes_on_after_a_crash(path: P
         charged.append(str(desk.about("a")[-1].commission))
         await desk.crash()
     assert charged == ["1.00", "0.20", "0.80"]
-    await desk.close()
 
 
-async def test_latency_passes_before_an_order_arrives(path: Path) -> None:
-    desk = desk_of(path, latency_ms=40)
-    await desk.start()
+@pytest.mark.anyio
+async def test_latency_passes_before_an_order_arrives(open_desk: Open) -> None:
+    desk = await open_desk(latency_ms=40)
     loop = asyncio.get_running_loop()
     await desk.show(ask="10")
     started = loop.time()
@@ -235,10 +52,10 @@ async def test_latency_passes_before_an_order_arrives(path: Path) -> None:
     for name in "ab":
         assert filled(await desk.hears(name, Accepted, Filled)) == [("10", "11")]
     assert 0.04 <= loop.time() - started < 5
-    await desk.close()
 
 
-async def test_bars_fill_a_share_of_their_volume_in_whole_lots(path: Path) -> None:
+@pytest.mark.anyio
+async def test_bars_fill_a_share_of_their_volume_in_whole_lots(open_desk: Open) -> None:
     spec = InstrumentSpec(
         exchange="XNAS",
         symbol="AAPL",
@@ -250,8 +67,7 @@ async def test_bars_fill_a_share_of_their_volume_in_whole_lots(path: Path) -> No
         multiplier=D(1),
         calendar="XNAS",
     )
-    desk = desk_of(path, spec=lambda exchange, symbol: spec, participation=D("0.5"))
-    await desk.start()
+    desk = await open_desk(spec=lambda exchange, symbol: spec, participation=D("0.5"))
     desk.submit(order("a", quantity="20"))
     await desk.hears("a", Accepted)
     bar = Bar(
@@ -264,11 +80,11 @@ async def test_bars_fill_a_share_of_their_volume_in_whole_lots(path: Path) -> No
         volume=D(29),
         at=datetime.now(UTC),
     )
-    await show(desk.venue, bar)
+    desk.venue.on_market(bar)  # type: ignore[attr-defined]
     assert filled(await desk.hears("a", Accepted, Filled)) == [("10", "10")]
-    await desk.close()
 
 
+@pytest.mark.anyio
 async def test_market_data_in_one_instrument_is_not_a_market_in_another(desk: Desk) -> None:
     await desk.show(symbol="MSFT")
     desk.submit(order("a", time_in_force="IOC"))
@@ -276,6 +92,7 @@ async def test_market_data_in_one_instrument_is_not_a_market_in_another(desk: De
     assert canceled.reason == "no market"
 
 
+@pytest.mark.anyio
 async def test_a_flood_is_answered_in_order_and_in_full(desk: Desk) -> None:
     """More messages than one group takes, submitted out of their ids' order."""
     await desk.show(size="1000000")
@@ -287,21 +104,45 @@ async def test_a_flood_is_answered_in_order_and_in_full(desk: Desk) -> None:
     assert executions == list(range(executions[0], executions[0] + 5000))
 
 
-async def test_an_order_stands_in_the_file_as_it_was_last(desk: Desk, path: Path) -> None:
-    desk.submit(order("a", limit="9"), ReplaceVenueOrder(client_order_id="a", quantity=D(7)))
-    *_, replaced = await desk.hears("a", Accepted, Replaced)
-    assert replaced.limit_price == D(9)
-    assert read_counts(path) == {"a": Count("WORKING", D(7), D(0), 0)}
-    assert (await desk.venue.counts())["a"].quantity == 7  # type: ignore[attr-defined]
-    assert isinstance(await desk.asks("a"), Snapshot)
+@pytest.mark.anyio
+async def test_orders_that_are_over_are_not_kept_in_memory(desk: Desk) -> None:
+    await desk.show()
+    desk.submit(order("a"), order("b", limit="9"), order("c", quantity="0"), order("d", time_in_force="FOK"))
+    await desk.hears("d", Accepted, Filled)
+    assert repr(desk.venue) == "<PaperVenue paper up, 1 open orders>"
+    await desk.venue.stop()
+    assert repr(desk.venue) == "<PaperVenue paper down>"
 
 
-async def test_nothing_is_written_for_market_data_alone(desk: Desk, path: Path) -> None:
-    def size() -> int:
-        return path.with_name(path.name + "-wal").stat().st_size
+def test_expiries_of_orders_that_are_over_are_not_kept_in_memory() -> None:
+    exchange = PaperExchange("paper", Start(Known([], {}), 0, 0, ""), epoch=1)
+    now = datetime.now(UTC)
+    names = [f"{number:04}" for number in range(1100)]
+    exchange.settle(exchange.answer([order(name, limit="9") for name in names], {}, now))
+    assert exchange.due is not None
+    exchange.settle(exchange.answer([CancelVenueOrder(client_order_id=name) for name in names], {}, now))
+    assert exchange.due is None
 
-    before = size()
-    for _ in range(1000):
-        await desk.show()
-    await desk.asks("unknown")
-    assert size() == before
+
+@pytest.mark.anyio
+async def test_past_the_most_open_orders_one_is_rejected(open_desk: Open) -> None:
+    desk = await open_desk(most_open=2)
+    desk.submit(order("a", limit="9"), order("b", limit="9"), order("c", limit="9"))
+    (rejected,) = await desk.hears("c", Rejected)
+    assert rejected.reason == "more than 2 orders are open"
+    desk.submit(CancelVenueOrder(client_order_id="a"))
+    await desk.hears("a", Accepted, Canceled)
+    desk.submit(order("d", limit="9"))
+    await desk.hears("d", Accepted)
+
+
+@pytest.mark.anyio
+async def test_market_data_past_a_bound_is_dropped_and_orders_are_not(desk: Desk) -> None:
+    venue = desk.venue
+    assert isinstance(venue, PaperVenue)
+    data = quote(size="10")
+    for _ in range(MOST_MARKET_WAITING + 5):
+        venue.on_market(data)
+    assert venue.market_dropped == 5
+    desk.submit(order("a"))
+    await desk.hears("a", Accepted, Filled)

@@ -75,6 +75,8 @@ def said(answer: Answer) -> tuple[str, str | None, str | None]:
         (None, order(1, "BUY", "60", "10", "FOK"), None, NO_MARKET, False),
         (quote("9", "10", ask_size="0"), order(1, "BUY", "60", tif="IOC"), None, NO_MARKET, False),
         (quote("9", "0"), order(1, "BUY", "60", tif="IOC"), None, NO_MARKET, False),
+        (quote("9", "10", "0"), order(1, "SELL", "60", tif="IOC"), None, NO_MARKET, False),
+        (quote("0", "10"), order(1, "SELL", "60", tif="IOC"), None, NO_MARKET, False),
         # a trade or a bar is past: it shows nothing that a later order could take
         (trade("10", "100"), order(1, "BUY", "60", tif="IOC"), None, NO_MARKET, False),
         (bar("10", "11", "9", "10", "1000"), order(1, "BUY", "60", tif="IOC"), None, NO_MARKET, False),

@@ -1,0 +1,1 @@
+"""The admin socket, from its protocol to its console."""
