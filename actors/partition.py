@@ -100,8 +100,7 @@ class Partition:
             for name in names:
                 if f"{kind}/{name}" not in self.actors:
                     self._hydrate(f"{kind}/{name}", {})
-        dead = self.actors["dead/letters"]
-        self.quarantined.update(part[2:] for part in dead.parts if part.startswith("q/"))
+        self._read_quarantine()
         for address, actor in self.actors.items():
             if actor.timed or actor.kind == "venue":
                 self.mail.append(Mail(address, Recover()))
@@ -113,6 +112,11 @@ class Partition:
     def consumed(self, cursor: str, position: int) -> None:
         """Everything of this bus cursor up to here was posted, or sent: durable with the next batch."""
         self._cursors[cursor] = position
+
+    @property
+    def durable(self) -> int:
+        """The last batch that is durable."""
+        return self._durable
 
     @property
     def has_cursors(self) -> bool:
@@ -298,6 +302,8 @@ class Partition:
             self._failed(actor, letter, error, batch)
             return
         actor.failures = 0
+        if actor.kind == "dead":
+            self._read_quarantine()
         changes = actor.changes
         if changes:
             address, parts, states = actor.address, actor.parts, batch.states
@@ -334,9 +340,10 @@ class Partition:
         if actor.kind == "dead":
             raise error
         quarantine = actor.failures >= MAX_FAILURES and not actor.resident
-        if quarantine:
-            self.quarantined.add(actor.address)
         self._bury(letter, said, traceback.format_exc(limit=-8), batch, quarantine)
+
+    def _read_quarantine(self) -> None:
+        self.quarantined = {part[2:] for part in self.actors["dead/letters"].parts if part.startswith("q/")}
 
     def _bury(self, letter: Mail, said: str, trace: str, batch: Batch, quarantine: bool = False) -> None:
         number = f"{batch.sequence}-{len(batch.events)}"

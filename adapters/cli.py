@@ -5,6 +5,7 @@ Everything but the parsing is imported when it is needed, so that `--help` is th
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,15 +46,25 @@ def run(*, where: Where = HERE) -> int:
     """Run the daemon. SIGTERM or Ctrl-C drains it; a second one ends it at once."""
     from adapters.daemon import run_daemon
 
-    return run_daemon(where.config, where.data)
+    code = run_daemon(where.config, where.data)
+    if code:
+        # It failed, and said why: no thread that it could not end may keep the process.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 @app.command
-def demo(*, where: Where = HERE) -> int:
+def demo(
+    *,
+    seconds: Annotated[float, Parameter(help="How long.")] = 30.0,
+    keep: Annotated[bool, Parameter(help="Leave the scratch folder.", negative="")] = False,
+) -> int:
     """Run the whole engine on real market data in a scratch folder, with progress and a summary."""
     from adapters.demo import run as run_demo
 
-    return run_demo(where.config, where.data) or 0
+    return run_demo(seconds, keep)
 
 
 @app.command

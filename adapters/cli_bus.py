@@ -163,8 +163,7 @@ def bus(config: Path, data: Path) -> tuple[str | list[str], str]:
         return str(json.loads(facts.read_bytes())["client_url"]), nats.prefix
     except FileNotFoundError:
         raise SubmitError(
-            f"no daemon runs on {data.resolve()}: start one with `tradewright run`, or name its folder"
-            " with --data"
+            f"no daemon runs on {data.resolve()}: start one with `tradewright run`, or name its folder with --data"
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SubmitError(f"{facts} cannot be read: {error}") from None
@@ -225,6 +224,10 @@ async def _tail(
         await wire.listen(f"{prefix}.out.job.{subject_token(subscriber)}", lambda _, __, ___, p: arrived.put_nowait(p))
     show = _as_json if as_json else _lines()
     try:
+        # A round trip: from here on the server has the subscription.
+        await wire.flush()
+        sys.stderr.write(f"following {subject}; Ctrl-C ends\n")
+        sys.stderr.flush()
         while count is None or count > 0:
             show(await arrived.get())
             count = None if count is None else count - 1

@@ -115,6 +115,10 @@ class Daemon:
 
     async def _run(self, stack: AsyncExitStack) -> None:
         self._prepare_folder()
+        # What can be in the way is found before anything is started.
+        admin = AdminServer(self.data / self.config.admin.socket, {}, self.config.admin.uids)
+        admin.claim()
+        stack.push_async_callback(admin.stop)
         metrics_port = self.config.metrics.port
         url = await stack.enter_async_context(self._bus())
         engine = Engine(self.config, self.data, url, self._bus_error)
@@ -126,6 +130,8 @@ class Daemon:
         durable, feed = Durable(), Feed(self.config.service.partition)
         engine.observers += [guarded(observer) for observer in (durable, tally, OrderLog(), feed)]
         self._engine = engine
+        # The engine closes its store itself, unless it failed: then a thread of the store's would keep the process.
+        stack.push_async_callback(engine.store.close)
         if self._stopping:
             return
         up = asyncio.Event()
@@ -136,13 +142,14 @@ class Daemon:
             if running.done():
                 opened.cancel()
                 return
-            tally.sequence = durable.sequence = engine.partition._durable
-            admin = await self._open_admin(stack, engine, durable, feed, tally, server)
+            tally.sequence = durable.sequence = engine.partition.durable
+            await self._open_admin(admin, stack, engine, durable, feed, tally, server)
             try:
                 self._ready(admin, server if metrics_port >= 0 else None)
                 await running
             finally:
                 (self.data / "run" / "daemon.json").unlink(missing_ok=True)
+                # Its streams read the store, which is closed by now.
                 await admin.stop()
 
     async def _run_engine(self, engine: Engine, up: asyncio.Event) -> None:
@@ -186,11 +193,17 @@ class Daemon:
                 await server.stop()
 
     async def _open_admin(
-        self, stack: AsyncExitStack, engine: Engine, durable: Durable, feed: Feed, tally: Tally, server: MetricsServer
-    ) -> AdminServer:
+        self,
+        admin: AdminServer,
+        stack: AsyncExitStack,
+        engine: Engine,
+        durable: Durable,
+        feed: Feed,
+        tally: Tally,
+        server: MetricsServer,
+    ) -> None:
         reader = await Reader.open(self.data)
         stack.push_async_callback(reader.close)
-        path = self.data / self.config.admin.socket
         context = Context(
             engine=engine,
             reader=reader,
@@ -200,12 +213,11 @@ class Daemon:
             tally=tally,
             started_at=datetime.now(UTC),
             metrics_url=server.url if server.port else "",
-            socket_path=path,
+            socket_path=admin.path,
             stop=self.stop,
         )
-        admin = AdminServer(path, methods(context), self.config.admin.uids)
+        admin.methods = methods(context)
         await admin.start()
-        return admin
 
     def _ready(self, admin: AdminServer, server: MetricsServer | None) -> None:
         run = self.data / "run"

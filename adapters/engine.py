@@ -61,7 +61,7 @@ class Observer(Protocol):
 class Engine:
     """A partition with its adapters. `start`, then `run` until `drain`."""
 
-    def __init__(self, config: Config, data: Path, url: str, on_error: Callable[[Exception], None]) -> None:
+    def __init__(self, config: Config, data: Path, url: str | list[str], on_error: Callable[[Exception], None]) -> None:
         self.config = config
         self.data = data
         self.log = structlog.get_logger()
@@ -93,7 +93,6 @@ class Engine:
         self._asks: dict[str, asyncio.Future[Any]] = {}
         self._on_error = on_error
         self._pull: Pull | None = None
-        self._tasks: asyncio.TaskGroup
         self._done = asyncio.Event()
 
     def _sessions(self, config: Config) -> dict[str, list[datetime]]:
@@ -105,6 +104,17 @@ class Engine:
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Recovers, takes up work, and goes on until `drain`. Raises JournalFailed where the disk cannot be trusted."""
+        try:
+            await self._run(ready)
+        finally:
+            # Each has threads or sockets that would keep the process alive.
+            for venue in self.venues.values():
+                await venue.stop()
+            await self.control.close()
+            await self.bulk.close()
+            await self.store.close()
+
+    async def _run(self, ready: Callable[[], None]) -> None:
         start = await self.store.start()
         self.partition.start(start, datetime.now(UTC))
         self._introduce()
@@ -112,7 +122,6 @@ class Engine:
         await self.bulk.connect()
         await ensure(self.control, plans(self.prefix))
         async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
             loop = tasks.create_task(self.loop.run())
             publishing = tasks.create_task(self.publisher.run(start.cursors, start.sequence), name="publisher")
             flushing = tasks.create_task(self._flush(), name="flush")
@@ -124,9 +133,6 @@ class Engine:
             publishing.cancel()
             flushing.cancel()
             await loop
-        await self.control.close()
-        await self.bulk.close()
-        await self.store.close()
 
     def drain(self) -> None:
         """Takes nothing more in, finishes what is under way, and ends `run`."""

@@ -41,7 +41,7 @@ def hear(order: Order, report: r.OrderReport, at: datetime, resendable: bool = F
     if report.__class__ is r.NotFound:
         return _not_found(order, at, resendable)
     events: tuple[e.OrderEvent, ...] = _HEAR[report.__class__](order, report, at)
-    if events and (order.cancelling or (order.asks and report.__class__ is not r.Snapshot)):
+    if events and (order.cancelling or ((order.asks or order.misses) and report.__class__ is not r.Snapshot)):
         return (*events, *_still_wanted(order, events, at))
     return events
 
@@ -54,7 +54,7 @@ def _still_wanted(order: Order, events: tuple[e.OrderEvent, ...], at: datetime) 
         found = after(found, event)
     if found.cancelling and found.status in ("WORKING", "PARTIALLY_FILLED", "PENDING_REPLACE"):
         return (e.CancelRequested(**about(order, at), reason="cancelled before the venue knew the order"),)
-    if order.asks and found.open and found.waiting_since is None:
+    if (order.asks or order.misses) and found.open and found.waiting_since is None:
         return (e.OrderAsked(**about(order, at), reason="the venue was asked, and has not answered"),)
     return ()
 

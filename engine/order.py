@@ -177,6 +177,8 @@ def _after_filled(order: Order, event: e.OrderFilled) -> Order:
     fill = event.fill
     over = event.status == "FILLED"
     held = ZERO if over else EXACT.subtract(order.working, fill.quantity)
+    # A fill that overtook the acknowledgement is not the acknowledgement.
+    unanswered = order.venue_order_id is None and event.status == "PARTIALLY_FILLED"
     return replace(
         order,
         status=event.status,
@@ -188,7 +190,7 @@ def _after_filled(order: Order, event: e.OrderFilled) -> Order:
         working=max(ZERO, held),
         quantity=event.filled if over else order.quantity,
         replacement=None if over else order.replacement,
-        waiting_since=order.waiting_since if event.status in AWAITING else None,
+        waiting_since=order.waiting_since if event.status in AWAITING or unanswered else None,
         updated_at=event.at,
     )
 
@@ -214,7 +216,7 @@ def _after_cancel_requested(order: Order, event: e.CancelRequested) -> Order:
         status="PENDING_CANCEL",
         cancelling=True,
         reason=event.reason,
-        asks=0,
+        asks=min(order.asks, 1),  # a question that is still open stays open
         misses=0,
         waiting_since=event.at,
         updated_at=event.at,
@@ -236,7 +238,7 @@ def _after_replace_requested(order: Order, event: e.ReplaceRequested) -> Order:
         ),
         working=leaves,
         reserve_price=max(order.reserve_price, event.reserve_price),
-        asks=0,
+        asks=min(order.asks, 1),  # a question that is still open stays open
         misses=0,
         waiting_since=event.at,
         updated_at=event.at,

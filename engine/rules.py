@@ -31,6 +31,10 @@ class Rules:
         self._specs: dict[str, InstrumentSpec | None] = {}
         self._session: dict[str, tuple[datetime, datetime]] = {}
 
+    def with_config(self, config: Config) -> Rules:
+        """The same sessions under another configuration."""
+        return Rules(config, self._sessions)
+
     def instrument(self, exchange: str, symbol: str) -> InstrumentSpec | None:
         """Units and currency of an instrument, or None where its exchange is not configured."""
         key = instrument_key(exchange, symbol)

@@ -62,6 +62,10 @@ class Session:
             self._client = Client(socket_path(self.data))
         return self._client
 
+    def connect(self) -> None:
+        """Sees that somebody answers; raises NoDaemonError."""
+        self.client.call("methods")
+
     @property
     def methods(self) -> dict[str, dict[str, Any]]:
         """What can be asked, by name."""
@@ -209,6 +213,8 @@ def _interactive(session: Session) -> int:
 
 def _script(session: Session, lines: Iterable[str]) -> int:
     """Commands from a pipe, up to the first that fails."""
+    if _guarded(session, session.connect):
+        return 1
     for line in lines:
         if _guarded(session, lambda line=line: _command(session, line, lambda _: True)):  # type: ignore[misc]  # bound per line
             return 1

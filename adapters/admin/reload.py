@@ -55,7 +55,7 @@ def compare(path: Path, running: Config) -> Difference:
 
 def apply(engine: Engine, config: Config) -> None:
     """Has the engine decide by this configuration from its next turn on. One assignment, between two turns."""
-    rules = Rules(config, engine.rules._sessions)
+    rules = engine.rules.with_config(config)
     engine.config = config
     engine.rules = engine.partition.turn.rules = rules
 

@@ -66,11 +66,12 @@ class AdminServer:
         self.send_timeout_s = send_timeout_s
         self.clients: set[_Client] = set()
         self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
         self._inode = 0
         self._log = structlog.get_logger()
 
-    async def start(self) -> None:
-        """Listens; raises SocketError where that cannot be."""
+    def claim(self) -> None:
+        """Makes the socket, on which nobody answers yet; raises SocketError where that cannot be."""
         _private_folder(self.path.parent)
         _remove_stale(self.path)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -78,16 +79,25 @@ class AdminServer:
             listener.bind(str(self.path))
             self.path.chmod(0o600)
             self._inode = self.path.stat().st_ino
-            self._server = await asyncio.start_unix_server(self._accept, sock=listener, limit=MAX_LINE_BYTES)
         except OSError as error:
             listener.close()
             raise SocketError(f"admin.socket: cannot listen on {self.path}: {error.strerror or error}") from None
+        self._listener = listener
+
+    async def start(self) -> None:
+        """Listens and answers; raises SocketError where that cannot be."""
+        if self._listener is None:
+            self.claim()
+        self._server = await asyncio.start_unix_server(self._accept, sock=self._listener, limit=MAX_LINE_BYTES)
 
     async def stop(self) -> None:
         """Ends every connection and removes the socket."""
-        if self._server is None:
+        if self._server is not None:
+            self._server.close()
+        if self._listener is None:
             return
-        self._server.close()
+        self._listener.close()
+        self._listener = None
         for client in list(self.clients):
             client.abort("the engine stops")
         await asyncio.gather(*(client.ended.wait() for client in list(self.clients)))

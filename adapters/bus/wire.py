@@ -250,6 +250,10 @@ class Wire:
         buffer.clear()
         return True
 
+    async def flush(self) -> None:
+        """Wait until the server has taken all that was sent before."""
+        await self._client.flush()
+
     async def drain(self) -> bool:
         """Wait until few bytes are pending; at once if few are. False if the connection was lost meanwhile."""
         transport = self._client._transport

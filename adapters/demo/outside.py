@@ -14,10 +14,7 @@ from typing import Any, Final
 
 from msgspec import json
 
-from adapters.bus.frames import PublishBuffer
 from adapters.bus.wire import Wire, WireError
-from adapters.market.player import subject as market_subject
-from engine.messages import MarketData
 
 ASK_S: Final = 1.0
 AGAIN_S: Final = 0.02
@@ -58,13 +55,6 @@ class Outside:
     async def close(self) -> None:
         """Disconnects."""
         await self.wire.close()
-
-    def market(self, messages: list[MarketData]) -> bool:
-        """Publishes market data, as of now; False where there is nobody to publish to."""
-        buffer = PublishBuffer()
-        for message in messages:
-            buffer.pub(market_subject(message).encode(), _encode(message))
-        return self.wire.publish(buffer)
 
     async def save(self, subscriber: dict[str, Any]) -> None:
         """Makes a subscriber known."""

@@ -94,7 +94,7 @@ def percentile(values: Sequence[float], part: float) -> float:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", show_edge=False, pad_edge=False)
     for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left")
+        table.add_column(column, justify="right" if number and column else "left")
     return table
 
 

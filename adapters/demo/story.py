@@ -18,6 +18,7 @@ from adapters.audit import Audit, Pair, audit
 from adapters.bus.port import free_port
 from adapters.child import COMMAND, Daemon
 from adapters.demo import cast
+from adapters.demo.feed import Feed
 from adapters.demo.momentum import Breakout, Move, step
 from adapters.demo.outside import Outside
 from adapters.demo.profit import profit
@@ -25,9 +26,6 @@ from adapters.demo.show import Facts, Show
 from engine.messages import Bar, MarketData, Quote
 
 ASKS_PER_SECOND: Final = 20
-QUOTES_EVERY_S: Final = 0.02
-QUOTES_EVERY_S_AFTER_KILL: Final = 0.003
-"""An engine that has just started knows no price; whatever waited for it is decided with its first ones."""
 KILL_AT: Final = 0.5
 IN_FLIGHT: Final = 5
 SETTLE_S: Final = 15.0
@@ -46,7 +44,7 @@ class Story:
         self._show = show
         self._seconds = seconds
         self._outside: Outside
-        self._market: Outside
+        self._feed: Feed
         self._quotes: dict[str, Quote] = {}
         self._strategy: dict[str, Breakout] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -68,14 +66,14 @@ class Story:
         self.daemon.start()
         loading = asyncio.get_running_loop().run_in_executor(None, cast.days)
         ready = await self.daemon.ready()
-        self._outside, self._market = Outside(self.daemon.client_url), Outside(self.daemon.client_url)
+        self._outside = Outside(self.daemon.client_url)
+        self._feed = Feed(self.daemon.client_url, self._quotes.values)
         await self._outside.connect()
-        await self._market.wire.connect()
         await asyncio.gather(*map(self._outside.save, cast.subscribers()))
         days = await loading
         self._show.say(f"The daemon was ready after {ready:.2f} s; {cast.SUBSCRIBERS} subscribers are known")
         began = time.monotonic()
-        background = [self._start(self._quote()), self._start(self._asks()), self._start(self._tell())]
+        background = [self._start(self._feed.run()), self._start(self._asks()), self._start(self._tell())]
         await self._days(days)
         background[1].cancel()
         await self._settle()
@@ -83,7 +81,6 @@ class Story:
         background[2].cancel()
         played = time.monotonic() - began
         await self._outside.close()
-        await self._market.close()
         await self.daemon.stop()
         return await asyncio.get_running_loop().run_in_executor(None, self._facts, played, len(days))
 
@@ -96,7 +93,7 @@ class Story:
             self._part = number / len(days)
             moves = [(bar, move) for bar in day if (move := self._move(bar)) is not None]
             self._trade_at(day)
-            if self._killed[2] == "" and self._part >= KILL_AT and moves:
+            if self._killed[2] == "" and self._part >= KILL_AT and len(moves) > 1:
                 down = loop.time()
                 await self._kill(moves)
                 pause += loop.time() - down
@@ -116,7 +113,7 @@ class Story:
             message, quote = cast.with_quote(bar)
             messages += (message, quote)
             self._quotes[f"{bar.exchange}:{bar.symbol}"] = quote
-        self._market.market(messages)
+        self._feed.publish(messages)
 
     async def _signal(self, bar: Bar, move: Move) -> None:
         terms: dict[str, Any] = {"side": "BUY", "quantity": LEADER} if move == "ENTER" else {"intent": "CLOSE"}
@@ -124,12 +121,6 @@ class Story:
         await self._outside.signal(signal_id, exchange=bar.exchange, symbol=bar.symbol, **terms)
 
     # beside the days
-
-    async def _quote(self) -> None:
-        """The market goes on quoting, also what has not changed: what is displayed is traded away."""
-        while True:
-            self._market.market(list(self._quotes.values()))
-            await asyncio.sleep(QUOTES_EVERY_S_AFTER_KILL if self._down else QUOTES_EVERY_S)
 
     async def _asks(self) -> None:
         while True:
@@ -163,7 +154,7 @@ class Story:
 
     async def _kill(self, moves: list[tuple[Bar, Move]]) -> None:
         """SIGKILL with the day's signals on their way to two hundred subscribers each, and asks unanswered."""
-        self._down = True
+        self._down = self._feed.eager = True
         signals = [self._start(self._signal(bar, move)) for bar, move in moves]
         for _ in range(IN_FLIGHT):
             self._start(self._ask())
@@ -173,13 +164,13 @@ class Story:
         unanswered = self._outside.pending
         self.daemon.kill()
         killed = time.monotonic()
-        self._killed = (0.0, 0.0, f"{len(moves)} signals to {cast.SUBSCRIBERS} subscribers, {unanswered} asks")
+        self._killed = (0.0, 0.0, f"{len(moves)} signals to {cast.SUBSCRIBERS} subscribers and {unanswered} asks")
         self._show.say(f"kill -9 with {self._killed[2]} in flight; starting again")
         self.daemon.start()
         ready = await self.daemon.ready()
         await self._ask()
         recovered = time.monotonic() - killed
-        self._down = False
+        self._down = self._feed.eager = False
         self._killed = (ready, recovered, self._killed[2])
         self._show.say(f"Ready again after {ready:.2f} s, the next request answered {recovered:.2f} s after the kill")
 

@@ -88,6 +88,8 @@ async def _connected(path: Path, uri: str) -> aiosqlite.Connection:
     schema.check_sqlite()
     # Transactions are said, never implied; a statement for each number of batches stays prepared.
     connecting = aiosqlite.connect(uri, uri=True, isolation_level=None, cached_statements=256)
+    # A process that stops because of its store does not close it first; no thread may keep it from ending.
+    connecting._thread.daemon = True
     with translated(path):
         try:
             return await connecting

@@ -147,7 +147,14 @@ class Reader:
 
     async def decisions(self, *, limit: int = 20, **where: Any) -> list[Decision]:
         """Answers to requests, newest first (`request_id="r-1"`, `code="NO_PRICE"`, …), as the journal has them."""
-        return await self._ask(_decisions, where, limit)
+        decided: list[Decision] = []
+        entry: tuple[int, list[tuple[str, Event]]] = (0, [])
+        for sequence, place in await self._ask(_decisions, where, limit):
+            if entry[0] != sequence:
+                # One entry at a time: it holds a whole batch, of which one event is wanted.
+                entry = sequence, decoded(self.path, sequence, await self._ask(_body, sequence))
+            decided.append(Decision(sequence, place, entry[1][place][1]))
+        return decided
 
     async def rows(self, table: str, limit: int = 100) -> list[dict[str, Any]]:
         """The last rows of one of the distribution service's tables, as they are, newest first."""
@@ -232,18 +239,16 @@ def _parts(connection: sqlite3.Connection, name: str, subscriber_id: str | None,
     return connection.execute(query, (*values, _bounded(limit))).fetchall()
 
 
-def _decisions(connection: sqlite3.Connection, where: Where, limit: int) -> list[Decision]:
+def _decisions(connection: sqlite3.Connection, where: Where, limit: int) -> list[tuple[int, int]]:
     conditions, values = _conditions(connection, "decisions", where)
     clause = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     query = f"SELECT seq, idx FROM decisions {clause} ORDER BY seq DESC, idx DESC LIMIT ?"
-    found = []
-    entry: tuple[int, list[tuple[str, Event]]] = (0, [])
-    for sequence, index in connection.execute(query, (*values, _bounded(limit))).fetchall():
-        if entry[0] != sequence:
-            (body,) = connection.execute("SELECT body FROM journal WHERE seq = ?", (sequence,)).fetchone()
-            entry = sequence, _events(body)
-        found.append(Decision(sequence, index, entry[1][index][1]))
-    return found
+    return connection.execute(query, (*values, _bounded(limit))).fetchall()
+
+
+def _body(connection: sqlite3.Connection, sequence: int) -> bytes:
+    found: tuple[bytes] | None = connection.execute("SELECT body FROM journal WHERE seq = ?", (sequence,)).fetchone()
+    return b"" if found is None else found[0]
 
 
 def _rows(connection: sqlite3.Connection, table: str, limit: int) -> list[dict[str, Any]]:

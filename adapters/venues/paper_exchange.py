@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from typing import Any, Final, Literal
 
 from adapters.venues.paper_file import Start
@@ -109,8 +109,8 @@ class PaperExchange:
             if order.status != "WORKING":
                 del self.orders[order.terms.client_order_id]
         if len(self._expiries) > _FEW_EXPIRIES + 2 * len(self.orders):
-            self._expiries = [entry for entry in self._expiries if entry[1] in self.orders]
-            heapify(self._expiries)
+            # What is sorted is a heap.
+            self._expiries = sorted(entry for entry in self._expiries if entry[1] in self.orders)
 
     def _submit(self, message: SubmitOrder, known: Mapping[str, str], group: Group) -> None:
         name = message.client_order_id

@@ -1,7 +1,7 @@
 """The daemon with a crash built in: `python -m tests.crash.hooked <step> run --config C --data D`.
 
 Each step wraps one function between the arrival of a request and the publication of its fill, and ends the process
-there with SIGKILL. Nothing of this is in the product.
+there with SIGKILL, once the file `armed` is in the data folder. Nothing of this is in the product.
 """
 
 from __future__ import annotations
@@ -25,20 +25,19 @@ from engine.events import FillBooked, RequestAccepted
 from engine.messages import ExecutionRequest
 from engine.reports import Accepted, Filled
 
-AT: Final = int(os.environ.get("CRASH_AT", "3"))
-"""The crash comes when the step is reached for this time."""
 LEFT_BYTES: Final = 256 << 10
 """What files may still grow by where the disk is to be full."""
 
-_reached = 0
-
 
 def reached() -> None:
-    """The step is here; the last time that it may be, nothing comes after it."""
-    global _reached  # noqa: PLW0603 - the process has one fate
-    _reached += 1
-    if _reached >= AT:
+    """The step is here: once the test has armed it, the last time."""
+    if armed():
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def armed() -> bool:
+    """Whether the next crash is meant."""
+    return (Path(sys.argv[-1]) / "armed").exists()
 
 
 def has(batches: Any, kind: type) -> bool:
@@ -87,11 +86,8 @@ def commit_in_progress() -> None:
     original = Store._write
 
     def wrapped(store: Any, connection: Any, made: Any) -> Any:
-        if any(row.keys for row in made):
-            global _reached  # noqa: PLW0603
-            _reached += 1
-            if _reached >= AT:
-                connection.set_progress_handler(lambda: os.kill(os.getpid(), signal.SIGKILL), 500)
+        if armed() and any(row.keys for row in made):
+            connection.set_progress_handler(lambda: os.kill(os.getpid(), signal.SIGKILL), 500)
         return original(store, connection, made)
 
     Store._write = wrapped  # type: ignore[method-assign]
@@ -143,7 +139,11 @@ def disk_full() -> None:
     """From the first decisions on, files may grow only a little more."""
 
     def limit(engine: Any, batches: Any) -> bool:
-        if has(batches, RequestAccepted) and resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY:
+        if (
+            armed()
+            and has(batches, RequestAccepted)
+            and resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+        ):
             size = engine.store.path.with_name(engine.store.path.name + "-wal").stat().st_size
             resource.setrlimit(resource.RLIMIT_FSIZE, (size + LEFT_BYTES, resource.RLIM_INFINITY))
         return False

@@ -28,6 +28,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 async def test_a_file_that_may_grow_no_more_ends_the_daemon_and_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
     async with World(tmp_path, command=hooked("disk_full")) as world:
+        world.arm()
         await _load_until_it_ends(world)
         assert world.daemon.code == 1
         assert "disk" in world.daemon.said()

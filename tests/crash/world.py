@@ -20,13 +20,13 @@ from adapters.bus.pull import pull
 from adapters.bus.wire import Wire
 from adapters.child import COMMAND, Daemon, until
 from adapters.demo import cast
+from adapters.demo.feed import Feed
 from adapters.demo.outside import Outside
 from adapters.store.reader import Reader
 from engine.distribute import Distributor
 from engine.messages import Quote
 
 SUBSCRIBERS: Final = 20
-QUOTES_EVERY_S: Final = 0.01
 SETTLE_S: Final = 20.0
 INSTRUMENTS: Final = (("XNAS", "AAPL", 150), ("XNAS", "MSFT", 30), ("XNYS", "IBM", 200))
 
@@ -46,7 +46,6 @@ class World:
         self.random = random.Random(seed)
         self.daemon = Daemon(self.config, self.data, command)
         self.outside: Outside
-        self._market: Outside
         self._quoting: asyncio.Task[None]
         self._work: set[asyncio.Task[None]] = set()
         self._number = 0
@@ -54,10 +53,11 @@ class World:
     async def __aenter__(self) -> Self:
         self.daemon.start()
         await self.daemon.ready()
-        self.outside, self._market = Outside(self.daemon.client_url), Outside(self.daemon.client_url)
+        self.outside = Outside(self.daemon.client_url)
         await self.outside.connect()
-        await self._market.wire.connect()
-        self._quoting = asyncio.get_running_loop().create_task(self._quote())
+        feed = Feed(self.daemon.client_url, self._quotes)
+        feed.eager = True
+        self._quoting = asyncio.get_running_loop().create_task(feed.run())
         await asyncio.gather(*map(self.outside.save, cast.subscribers(SUBSCRIBERS)))
         return self
 
@@ -67,7 +67,6 @@ class World:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
         await self.outside.close()
-        await self._market.close()
         self.daemon.kill()
 
     # what is asked
@@ -95,10 +94,8 @@ class World:
         """Until everything asked is answered, or there is no daemon any more to answer."""
         await until(lambda: not self._work or self.daemon.code is not None, SETTLE_S, "requests answered")
 
-    async def _quote(self) -> None:
-        while True:
-            self._market.market([_quote(*instrument, self.random) for instrument in INSTRUMENTS])
-            await asyncio.sleep(QUOTES_EVERY_S)
+    def _quotes(self) -> list[Quote]:
+        return [_quote(*instrument, self.random) for instrument in INSTRUMENTS]
 
     # what goes wrong
 
@@ -117,6 +114,10 @@ class World:
         """SIGKILL for the NATS server alone."""
         if pid := self.nats_pid:
             os.kill(pid, signal.SIGKILL)
+
+    def arm(self) -> None:
+        """From here on the step that was built in is fatal."""
+        (self.data / "armed").touch()
 
     # what came of it
 

@@ -49,7 +49,7 @@ class Plan:
             (30, self._request),
             (10, self._signal),
             (12, self._cancel),
-            (10, self._modify),
+            (20, self._modify),
             (3, self._execute),
             (1, self._cancel_group),
             (6, self._duplicate),
@@ -67,6 +67,7 @@ class Plan:
             (2, self._clock),
             (1.5, self._day_ends),
             (2, self._retry),
+            (25, self._strike),
             (100 * traits.crashes, self._crash),
             (100 * traits.sessions, self._session_lost),
             (8, self._session_back),
@@ -307,6 +308,20 @@ class Plan:
 
     def _retry(self) -> None:
         self.world.ask_again()
+
+    def _strike(self) -> None:
+        """A venue ends or fills an order about which the engine awaits an answer."""
+        rare = ("UNKNOWN", "PENDING_REPLACE", "SUBMITTING")
+        rows = [
+            (rare.index(parts[""].status), venue, address[6:])
+            for (number, _), venue in self.world.venues.items()
+            for address, parts in self.world.nodes[number].audit.live.items()
+            if address[6:] in venue.orders and parts and parts[""].status in rare and not venue.calm
+        ]
+        if rows and self.world.traits.hostility:
+            rarest = min(rank for rank, _, _ in rows)
+            _, venue, name = self.chance.choice([row for row in rows if row[0] == rarest])
+            venue.strike(name, self.world.now)
 
     def _crash(self) -> None:
         node = self._node()

@@ -134,12 +134,11 @@ def the_position_in_the_stream_runs_ahead() -> Iterator[None]:
 
 
 @plant
-def mail_of_one_turn_is_delivered_backwards() -> Iterator[None]:
-    def cascade(was: Any, partition: Partition, batch: Any) -> Any:
-        partition.turn.told.reverse()
-        return was(partition, batch)
+def mail_overtakes_what_waits_for_the_same_actor() -> Iterator[None]:
+    def park(was: Any, partition: Partition, letters: Any) -> None:
+        partition.mail.extend(letters)
 
-    with wrapped(Partition, "_cascade", cascade):
+    with wrapped(Partition, "_park", park), wrapped(Partition, "_unpark", lambda *_: None):
         yield
 
 
@@ -243,7 +242,13 @@ def a_refused_cancel_means_the_order_works() -> Iterator[None]:
     def refused(was: Any, order: Any, event: Any) -> Any:
         return was(replace(order, venue_order_id=order.venue_order_id or "?"), event)
 
-    with wrapped(order_module._AFTER, e.AmendRefused, refused):
+    def heard(was: Any, order: Any, report: Any, at: datetime) -> Any:
+        return was(order, report, at)[:1]
+
+    with (
+        wrapped(order_module._AFTER, e.AmendRefused, refused),
+        wrapped(hearing._HEAR, r.CancelRejected, heard),
+    ):
         yield
 
 
@@ -336,9 +341,7 @@ def mail_of_another_partition_is_taken_out_of_order() -> Iterator[None]:
 
 @plant
 def mail_that_was_lost_is_not_repeated() -> Iterator[None]:
-    with bent(PostActor.RECEIVE, Tick, lambda actor, message, turn: None), bent(
-        PostActor.RECEIVE, Recover, lambda actor, message, turn: None
-    ):
+    with bent(PostActor.RECEIVE, Tick, lambda *_: None), bent(PostActor.RECEIVE, Recover, lambda *_: None):
         yield
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -49,7 +49,9 @@ class ScriptedVenue:
         self.lost: set[str] = set()
         """Client order ids of which a report was lost with a session."""
         self._count = 0
-        can_modify = chance.random() < 0.7
+        self._blind_until = datetime.min.replace(tzinfo=UTC)
+        """Until then its lookup does not see its orders."""
+        can_modify = chance.random() < 0.85
         self.capabilities = r.Capabilities(
             order_types=frozenset({"MARKET", "LIMIT"}),
             times_in_force=frozenset({"DAY", "GTC", "IOC", "FOK"}),
@@ -165,12 +167,14 @@ class ScriptedVenue:
             self._fill(order, now)
 
     def _reconcile(self, message: r.Reconcile, now: datetime) -> None:
-        if self._whim("never answers", 0.2):
+        if self._whim("never answers", 0.12):
             return
+        if self._whim("lookup is behind", 0.3):
+            self._blind_until = now + timedelta(seconds=self.chance.choice((10, 40)))
         stale = self._whim("snapshot is overtaken", 0.1)
         for name in message.client_order_ids:
             known = self.orders.get(name)
-            if known is None:
+            if known is None or (now < self._blind_until and not self.calm):
                 self.tally.add("venue: does not know the order")
                 self.say(r.NotFound(client_order_id=name, at=now), self._whim("not found is overtaken", 0.3))
                 continue
@@ -203,6 +207,25 @@ class ScriptedVenue:
                 if order.sent.client_order_id not in self.lost and self._whim("contradicts itself", 0.01):
                     self._contradict(order, now)
 
+    def strike(self, name: str, now: datetime) -> None:
+        """Something happens to this order right now, while the engine is in the middle of something with it."""
+        order = self.orders[name][-1]
+        if order.status != "WORKING":
+            return
+        what = self.chance.choice(("fills", "expires", "cancels", "cancels", "rejects"))
+        if what == "fills" or (what == "rejects" and order.filled):
+            self._fill(order, now)
+        elif what == "expires":
+            self._end(order, "EXPIRED", "early close")
+            self.say(r.Expired(client_order_id=name, filled=self._counted(order), at=now))
+        elif what == "cancels":
+            self._end(order, "CANCELED", "struck")
+            self.say(self._canceled(order, "struck", now))
+        else:
+            self._end(order, "REJECTED", "struck")
+            self.say(r.Rejected(client_order_id=name, reason="struck", at=now))
+        self.tally.add(f"venue: {what} in the middle of something")
+
     def _contradict(self, order: VenueOrder, now: datetime) -> None:
         """Says again what was long over, or what cannot be: nothing of it may change an order that is over."""
         name = order.sent.client_order_id
@@ -218,7 +241,7 @@ class ScriptedVenue:
             r.Canceled(client_order_id=name, reason="again", filled=order.filled, at=now),
             r.Expired(client_order_id=name, filled=order.filled, at=now),
         ]
-        for report in self.chance.sample(live if order.status == "WORKING" else live + over, 2):
+        for report in self.chance.sample(live if order.status == "WORKING" or self.traits.crashes else live + over, 2):
             self.say(report)
 
     def _work(self, order: VenueOrder, now: datetime) -> None:
@@ -252,7 +275,7 @@ class ScriptedVenue:
     def _fill(self, order: VenueOrder, now: datetime, whole: bool = False, late: bool = False) -> None:
         chance, leaves = self.chance, order.quantity - order.filled
         part = leaves if whole or chance.random() < 0.4 or leaves <= 1 else Decimal(chance.randint(1, int(leaves)))
-        over = self.traits.overfills and part == leaves and self._whim("overfills", 0.1)
+        over = self.traits.overfills and part == leaves and self._whim("overfills", 0.25)
         if over:
             part += 1
         self.tally.add("venue: fill" if part >= leaves else "venue: partial fill")

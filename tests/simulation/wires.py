@@ -51,7 +51,7 @@ class Wires:
             return timedelta(milliseconds=20)
         if chance.random() < self.traits.slow:
             self.tally.add("wire: slow message")
-            return timedelta(milliseconds=chance.randint(2_000, 15_000))
+            return timedelta(milliseconds=chance.randint(2_000, 20_000))
         return timedelta(milliseconds=chance.choice((0, 1, 30, 200)))
 
     def send(self, due: datetime, kind: str, node: int, venue: str, message: Any) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -119,17 +120,26 @@ def client(daemon: Daemon) -> Client:
     return Client(socket_path(daemon.data))
 
 
-async def quote(daemon: Daemon, symbol: str, bid: str, ask: str) -> None:
-    """Market data, known to the engine when this returns."""
-    wire = Wire(daemon.client_url, name="quotes", on_error=lambda error: None)
+async def trade(daemon: Daemon, price: str = "150", **fields: Any) -> dict[str, Any]:
+    """Alice's request for AAPL, after a quote around `price`; returns its outcome."""
+    wire = Wire(daemon.client_url, name="test", on_error=lambda error: None)
     await wire.connect()
+    at = datetime.now(UTC).isoformat()
+    quote = {"exchange": "XNAS", "symbol": "AAPL", "bid": price, "ask": price, "bid_size": "500", "ask_size": "500"}
+    request = {"strategy_id": "s", "exchange": "XNAS", "symbol": "AAPL", "side": "BUY", "quantity": "10"}
+    request |= {"order_type": "MARKET", "time_in_force": "GTC", "issued_at": at, **fields}
+    deadline = time.monotonic() + 10
     try:
-        buffer = PublishBuffer()
-        body = {"exchange": "XNAS", "symbol": symbol, "bid": bid, "ask": ask, "bid_size": "500", "ask_size": "500"}
-        at = datetime.now(UTC).isoformat()
-        buffer.pub(f"exec.market.quote.XNAS.{symbol}".encode(), json.dumps({**body, "at": at}).encode())
-        # The server handles both in this order, and so does the engine; its answer means that it has the quote.
-        wire.publish(buffer)
-        await wire.request("exec.ask.request.alice", b"{}")
+        for number in count():
+            buffer = PublishBuffer()
+            buffer.pub(b"exec.market.quote.XNAS.AAPL", json.dumps({**quote, "at": at}).encode())
+            wire.publish(buffer)
+            key = f"{at}-{number}"
+            body = json.dumps({"request_id": key, "signal_id": key, **request}).encode()
+            outcome: dict[str, Any] = json.loads(await wire.request("exec.ask.request.alice", body))
+            # Quotes and requests come over two connections, so the quote may be the later one.
+            if outcome["code"] != "NO_REFERENCE_PRICE" or time.monotonic() > deadline:
+                return outcome
     finally:
         await wire.close()
+    raise AssertionError

@@ -190,6 +190,25 @@ async def test_a_store_that_is_not_open_takes_nothing(tmp_path: Path) -> None:
     await store.close()
 
 
+async def test_a_process_that_stops_without_closing_its_store_ends(tmp_path: Path) -> None:
+    code = f"""
+import asyncio
+from pathlib import Path
+from adapters.store.store import Store
+
+kept = Store(Path({str(tmp_path)!r}))
+
+async def main():
+    await kept.start()
+    raise SystemExit(3)
+
+asyncio.run(main())
+"""
+    with anyio.fail_after(20):
+        ended = await anyio.run_process([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, check=False)
+    assert ended.returncode == 3
+
+
 # kills
 
 
@@ -278,6 +297,9 @@ async def test_old_keys_go_a_few_at_a_time_and_not_while_their_order_is_open(tmp
         left = await store.load([], [("alice", of.signal_id) for of in tickets] + [("bob", "new")])
         assert set(left.priors) == {("bob", "new")} | {("alice", of.signal_id) for of in tickets[15:]}
         assert await store.purge(before, 1000) == 0
+        for number, of in enumerate(tickets[15:]):
+            await store.commit([done(number + 41, of)])
+        assert await store.purge(before, 1000) == 5
 
 
 async def test_audit_rows_are_written_in_bulk_under_ids_that_grow(tmp_path: Path) -> None:

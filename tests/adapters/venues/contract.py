@@ -208,13 +208,27 @@ class VenueContract:
     async def test_after_a_crash_open_orders_work_on_in_their_order(self, desk: Desk) -> None:
         await desk.show(size="4")
         desk.submit(order("b", time_in_force="GTC"), order("a", limit="9.50"), order("c", limit="9.50"))
+        await desk.hears("c", Accepted)
         desk.submit(ReplaceVenueOrder(client_order_id="a", quantity=D(10), limit_price=D("9.50")))
         await desk.hears("a", Accepted, Replaced)
         await desk.crash()
-        await desk.show("9.40", "9.50", "20")
+        desk.submit(order("d", limit="9.50"))
+        await desk.hears("d", Accepted)
+        await desk.show("9.40", "9.50", "24")
+        await desk.show("9.40", "9.50", "10")
         assert filled(await desk.hears("b", Filled)) == [("6", "9.50")]
         assert filled(await desk.hears("c", Filled)) == [("10", "9.50")]
-        assert filled(await desk.hears("a", Filled)) == [("4", "9.50")]
+        assert filled(await desk.hears("a", Filled, Filled)) == [("8", "9.50"), ("2", "9.50")]
+        assert filled(await desk.hears("d", Accepted, Filled)) == [("8", "9.50")]
+
+    async def test_after_a_crash_a_replaced_order_is_still_replaced(self, desk: Desk) -> None:
+        desk.submit(order("a", limit="9.50"))
+        await desk.hears("a", Accepted)
+        desk.submit(ReplaceVenueOrder(client_order_id="a", quantity=D(20), limit_price=D("9.60")))
+        await desk.hears("a", Accepted, Replaced)
+        await desk.crash()
+        await desk.show("9.50", "9.55")
+        assert filled(await desk.hears("a", Filled)) == [("20", "9.55")]
 
     async def test_a_second_submit_after_a_crash_makes_no_second_order(self, desk: Desk) -> None:
         await desk.show()

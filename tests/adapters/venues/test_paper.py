@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from engine.reports import (
     CancelVenueOrder,
     Filled,
     Rejected,
+    SessionUp,
 )
 from engine.simulation.commission import Schedule
 from tests.adapters.venues.conftest import Open
@@ -52,6 +54,32 @@ async def test_latency_passes_before_an_order_arrives(open_desk: Open) -> None:
     for name in "ab":
         assert filled(await desk.hears(name, Accepted, Filled)) == [("10", "11")]
     assert 0.04 <= loop.time() - started < 5
+
+
+@pytest.mark.anyio
+async def test_orders_on_their_way_do_not_arrive_with_the_first(open_desk: Open) -> None:
+    desk = await open_desk(latency_ms=40)
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    desk.submit(order("a", limit="9"))
+    loop.call_later(0.02, desk.submit, order("b", limit="9"))
+    await desk.hears("b", Accepted)
+    assert loop.time() - started >= 0.06
+
+
+@pytest.mark.anyio
+async def test_what_is_submitted_while_the_venue_is_down_is_lost(desk: Desk) -> None:
+    venue = desk.venue
+    assert isinstance(venue, PaperVenue)
+    reports: list[Any] = []
+    await venue.stop()
+    desk.submit(order("a"))
+    venue.on_market(quote())
+    await venue.start(reports.extend)
+    venue.submit([order("b", time_in_force="IOC")])
+    await venue.stop()
+    kinds = [(type(report), getattr(report, "client_order_id", "")) for report in reports]
+    assert kinds == [(SessionUp, ""), (Accepted, "b"), (Canceled, "b")]
 
 
 @pytest.mark.anyio

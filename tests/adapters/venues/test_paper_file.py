@@ -68,8 +68,7 @@ async def test_what_is_reported_is_in_the_file_already(path: Path) -> None:
 CHILD = """
 import asyncio, sys
 from pathlib import Path
-from adapters.venues.paper import MOST_MARKET_WAITING, PaperVenue
-from adapters.venues.paper_exchange import PaperExchange
+from adapters.venues.paper import PaperVenue
 from engine.reports import Filled
 from tests.adapters.venues.desk import order, quote
 
