@@ -1,0 +1,1 @@
+"""Whole lives of orders, told in few lines."""
