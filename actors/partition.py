@@ -346,7 +346,7 @@ class Partition:
         self.quarantined = {part[2:] for part in self.actors["dead/letters"].parts if part.startswith("q/")}
 
     def _bury(self, letter: Mail, said: str, trace: str, batch: Batch, quarantine: bool = False) -> None:
-        number = f"{batch.sequence}-{len(batch.events)}"
+        number = f"{batch.sequence:012d}-{len(batch.events):05d}"  # in text order as in time
         self.counts["dead letters"] = self.counts.get("dead letters", 0) + 1
         bury = Bury(
             letter_id=number,

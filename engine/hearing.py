@@ -63,9 +63,7 @@ def _impossible(order: Order, report: r.OrderReport, why: str, at: datetime) -> 
     return e.ReportImpossible(**about(order, at), report=repr(report), reason=f"{order.status}: {why}")
 
 
-def _impossible_and_asked(
-    order: Order, report: r.OrderReport, why: str, at: datetime
-) -> tuple[e.OrderEvent, ...]:
+def _impossible_and_asked(order: Order, report: r.OrderReport, why: str, at: datetime) -> tuple[e.OrderEvent, ...]:
     """Either the venue is wrong or we missed something: it is asked, where the order is open and it was not yet."""
     impossible = _impossible(order, report, why, at)
     if not order.open or order.asks:
@@ -184,8 +182,9 @@ def _snapshot(order: Order, report: r.Snapshot, at: datetime) -> tuple[e.OrderEv
     if asked is not None and terms != (asked.quantity, asked.limit_price):
         if order.status in ("PENDING_REPLACE", "UNKNOWN"):
             # The replacement may still be on its way: only the second such answer is believed.
-            reason = "asked, the venue has the order as it was"
-            return (e.AmendRefused(**common, what="REPLACE", reason=reason) if order.misses else e.OrderMissed(**common),)
+            if not order.misses:
+                return (e.OrderMissed(**common),)
+            return (e.AmendRefused(**common, what="REPLACE", reason="asked, the venue has the order as it was"),)
     elif asked is not None or terms != (order.quantity, order.limit_price):
         return (e.OrderReplaced(**common, quantity=report.quantity, limit_price=report.limit_price),)
     if order.status == "PENDING_CANCEL":

@@ -9,8 +9,12 @@ import ast
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from actors.registry import KINDS
+from engine import codec, messages, reports
 
 ROOT = Path(__file__).parents[1]
 LAYERS = ("engine", "actors", "adapters", "tests")
@@ -195,3 +199,24 @@ def test_a_rule_sees_what_breaks_it(rule: Rule, layer: str, source: str) -> None
 )
 def test_a_rule_sees_nothing_where_nothing_is(source: str) -> None:
     assert [found for rule in ENGINE_RULES for found in rule(ast.parse(source), "engine")] == []
+
+
+# every message arrives somewhere
+
+LEAVES = {
+    "to a venue": get_args(reports.VenueOrder),
+    "to the market's marks": get_args(messages.MarketData),
+    "to who asked": (messages.Outcome,),
+}
+"""What no actor receives, and where it goes instead."""
+
+
+def test_every_message_has_a_handler_in_an_actor_or_leaves() -> None:
+    received = {kind for actor in KINDS.values() for kind in actor.RECEIVE}
+    leaving = {kind for kinds in LEAVES.values() for kind in kinds}
+    assert received | leaving == set(codec.MESSAGES)
+    assert not received & leaving
+
+
+def test_every_event_is_applied_by_an_actor() -> None:
+    assert {kind for actor in KINDS.values() for kind in actor.APPLY} == set(codec.EVENTS)

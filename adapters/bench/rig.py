@@ -84,6 +84,10 @@ class Rig:
 
     async def __aexit__(self, *_: object) -> None:
         self.daemon.kill()
+        self.remove()
+
+    def remove(self) -> None:
+        """Nothing of the scratch folder stays."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     async def load(self, kind: str, **how: Any) -> Result:

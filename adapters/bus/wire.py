@@ -131,6 +131,7 @@ class Wire:
         self._on_error = on_error
         self._inbox_prefix = inbox_prefix
         self._last_error = ""
+        self._began = False
         self._client = WireClient(self._report)
         self._questions: set[asyncio.Future[Any]] = set()
         self._on_disconnect: list[Callable[[], None]] = []
@@ -176,6 +177,7 @@ class Wire:
 
     async def connect(self, timeout_s: float = 10.0) -> None:
         """Connect, trying again until `timeout_s` has passed; then raise `WireError` with the last reason."""
+        self._began = True
         try:
             async with asyncio.timeout(timeout_s):
                 await self._client.connect(
@@ -197,8 +199,9 @@ class Wire:
             raise WireError(f"no connection to NATS within {timeout_s:g} s: {reason}") from None
 
     async def close(self) -> None:
-        """Send what is pending and disconnect for good."""
-        await self._client.close()
+        """Send what is pending and disconnect for good. A wire that was never connected is closed already."""
+        if self._began:
+            await self._client.close()
 
     async def listen(self, subject: str, sink: Sink, queue: str = "") -> Listening:
         """Deliver messages on `subject` to `sink`, synchronously, in order, also after reconnections."""

@@ -20,6 +20,7 @@ from engine.messages import MarketData
 
 EVERY_S: Final = 0.02
 AGAIN_S: Final = 0.002
+LEAVE_S: Final = 1.0
 
 
 class Feed:
@@ -50,7 +51,10 @@ class Feed:
         buffer = PublishBuffer()
         for message in messages:
             buffer.pub(subject(message).encode(), json.encode(message))
-        return not len(buffer) or self._wire.publish(buffer)
+        try:
+            return not len(buffer) or self._wire.publish(buffer)
+        except RuntimeError:
+            return False  # The socket is closed, and the wire has not noticed yet.
 
     async def _connect(self) -> None:
         await self._close()
@@ -67,7 +71,21 @@ class Feed:
     async def _close(self) -> None:
         wire, self._wire = self._wire, None
         if wire is not None:
+            await leave(wire)
+
+
+async def leave(wire: Wire) -> None:
+    """Closes a wire whose server may be gone: it may have nothing to say goodbye to."""
+    try:
+        async with asyncio.timeout(LEAVE_S):
             await wire.close()
+    except (OSError, RuntimeError, TimeoutError):
+        pass
+    except asyncio.CancelledError:
+        # Also raised where the wire was reconnecting: only a cancellation of ours goes on.
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
 
 
 def _forget(_: Exception) -> None:

@@ -17,10 +17,6 @@ from adapters.store.connect import hop
 
 EVERY_BYTES: Final = 12 << 20
 """Of rows committed since the last time: about 32 MB of log."""
-PASSES: Final = 3
-"""Passes beside the commits, each for what came while the one before it ran, before the one between two commits."""
-SHORT_PAGES: Final = 256
-"""So few pages are not worth another pass beside the commits."""
 
 
 class Checkpointer:
@@ -45,12 +41,8 @@ class Checkpointer:
 
     async def _run(self) -> None:
         try:
-            moved = 0
-            for _ in range(PASSES):
-                _, pages, _ = await hop(self._beside, checkpoint)
-                if pages - moved < SHORT_PAGES:
-                    break
-                moved = pages
+            await hop(self._beside, checkpoint)
+            # What was committed meanwhile is little, and in the writer's own thread nothing is added to it.
             await hop(self._writer, checkpoint)
         except sqlite3.Error as error:
             self.failed = error

@@ -13,6 +13,7 @@ from actors.memory import MemoryJournal
 from actors.partition import Partition
 from engine import reports as r
 from engine.config import Allow, Config, ExchangeSettings, InstrumentSettings, Limits, OtherVenue, Service
+from engine.events import AlarmRaised
 from engine.messages import ExecutionRequest, Quote, Subscriber, Subscription
 from engine.rules import Rules
 
@@ -136,12 +137,12 @@ class Bench:
 
     def sent(self, kind: type[T]) -> list[T]:
         """Every message of this kind that went to a venue."""
-        return [letter.message for letter in self.left if letter.to.startswith("port/") and isinstance(letter.message, kind)]
+        return [
+            letter.message for letter in self.left if letter.to.startswith("port/") and isinstance(letter.message, kind)
+        ]
 
     def alarms(self) -> Iterator[str]:
         """The codes of all alarms."""
-        from engine.events import AlarmRaised
-
         return (alarm.code for alarm in self.events(AlarmRaised))
 
     # a world to trade in
@@ -169,12 +170,12 @@ class Bench:
 
 def subscriber(name: str, *subscriptions: Subscription, cash: str = "100000", **limits: Any) -> Subscriber:
     """Who trades, with money in dollars."""
-    return Subscriber(
-        subscriber_id=name, cash={"USD": D(cash)}, subscriptions=subscriptions, limits=Limits(**limits)
-    )
+    return Subscriber(subscriber_id=name, cash={"USD": D(cash)}, subscriptions=subscriptions, limits=Limits(**limits))
 
 
-def request(number: int, owner: str | None = "alice", side: Any = "BUY", quantity: str = "10", **fields: Any) -> Any:
+def request(
+    number: int, owner: str | None = "alice", side: Any = "BUY", quantity: str | None = "10", **fields: Any
+) -> Any:
     """A request to trade AAPL, at the market unless it has a limit_price."""
     limit = fields.pop("limit_price", None)
     known = {
@@ -185,7 +186,7 @@ def request(number: int, owner: str | None = "alice", side: Any = "BUY", quantit
         "exchange": "XNAS",
         "symbol": "AAPL",
         "side": side,
-        "quantity": D(quantity),
+        "quantity": None if quantity is None else D(quantity),
         "order_type": "MARKET" if limit is None else "LIMIT",
         "limit_price": None if limit is None else D(limit),
         "time_in_force": "GTC",

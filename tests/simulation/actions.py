@@ -226,7 +226,9 @@ class Plan:
             if chance.random() < 0.7:
                 fields["quantity"] = order.filled + D(5 * chance.randint(0, 4))
             if order.limit_price is not None and (not fields or chance.random() < 0.5):
-                fields["limit_price"] = ((order.limit_price or D(100)) * D(chance.randint(98, 102)) / 100).quantize(D("0.05"))
+                fields["limit_price"] = ((order.limit_price or D(100)) * D(chance.randint(98, 102)) / 100).quantize(
+                    D("0.05")
+                )
             fields = fields or {"limit_price": D(100)}
             self._command(owner, "MODIFY_ORDER", order_id=name, **fields)
 
@@ -262,7 +264,10 @@ class Plan:
         return self.chance.choice(self.world.nodes)
 
     def _venue_status(self) -> None:
-        name, status = self.chance.choice(("alpha", "beta")), self.chance.choice(("PAUSED", "ACTIVE", "ACTIVE", "NONSENSE"))
+        name, status = (
+            self.chance.choice(("alpha", "beta")),
+            self.chance.choice(("PAUSED", "ACTIVE", "ACTIVE", "NONSENSE")),
+        )
         self.world.ask(self._node(), f"venue/{name}", SetStatus(status=status, reason="test", by="test"))
 
     def _kill(self) -> None:

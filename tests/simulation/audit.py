@@ -18,6 +18,7 @@ from engine.messages import Outcome
 from engine.order import TERMINAL, Order
 from tests.simulation import limits
 from tests.simulation.disk import Disk
+from tests.simulation.moves import legal
 from tests.simulation.traits import Tally
 
 ZERO = Decimal(0)
@@ -84,7 +85,8 @@ class Audit:
                 self._signals.append((batch.sequence, event.strategy_id, event.signal_id, followers))
         self._same(batch, changed, partition)
         if killed_at_first and not any(isinstance(event, e.Resumed) for _, event in batch.events):
-            sent = [letter for letter in batch.outgoing if isinstance(letter.message, r.SubmitOrder | r.ReplaceVenueOrder)]
+            new = r.SubmitOrder | r.ReplaceVenueOrder
+            sent = [letter for letter in batch.outgoing if isinstance(letter.message, new)]
             must(not sent, f"sent while killed: {sent}")
         for key in batch.keys:
             must(key not in self._keys, f"the key {key} was decided twice")
@@ -92,13 +94,14 @@ class Audit:
 
     def _same(self, batch: Batch, changed: dict[tuple[str, str], Any], partition: Partition) -> None:
         """The fold of the journal, the batch's states and the actors in memory say the same."""
-        for (address, part), value in changed.items():
-            must((address, part) in batch.states, f"{address} {part!r} changed, and the batch does not have it")
-            must(batch.states[address, part] == value, f"{address} {part!r}: state {batch.states[address, part]} is not the fold {value}")
+        for name, value in changed.items():
+            must(name in batch.states, f"{name} changed, and the batch does not have it")
+            must(batch.states[name] == value, f"{name}: the state {batch.states[name]} is not the fold {value}")
         for (address, part), value in batch.states.items():
             must(self.live.get(address, {}).get(part) == value, f"{address} {part!r}: a state without an event")
             actor = partition.actors.get(address)
-            must(actor is not None and actor.parts.get(part) == value, f"{address} {part!r}: the actor has another state")
+            same = actor is not None and actor.parts.get(part) == value
+            must(same, f"{address} {part!r}: the actor has another state than the batch")
 
     def _killed(self) -> bool:
         desk = self.live.get("desk/main", {}).get("")
@@ -121,7 +124,8 @@ class Audit:
         venue = self.live[address][""]
         must(venue.up and not venue.paused, f"{event.client_order_id} was sent to {venue}")
         if event.resend:
-            must(venue.capabilities.deduplicates, f"{event.client_order_id} was sent again to a venue that counts it twice")
+            safe = venue.capabilities.deduplicates
+            must(safe, f"{event.client_order_id} was sent again to a venue that counts it twice")
 
     def _dead(self, address: str, event: e.DeadLettered, partition: Partition) -> None:
         must(POISON in event.message, f"a turn failed: {event.address} {event.message}\n{event.traceback}")
@@ -140,25 +144,25 @@ class Audit:
 
     def _moved(self, before: dict[str, Any], after: dict[str, Any], event: e.Event) -> None:
         """An order's step: legal, no gap in what is filled, nothing below zero, nothing above the order."""
-        order = after.get("")
+        order, was = after.get(""), before.get("")
         if not isinstance(order, Order):
             return
-        was: Order | None = before.get("")
-        old = "NEW" if was is None else was.status
-        must(legal(type(event), old, order.status), f"{event.order_id}: {type(event).__name__} moved {old} to {order.status}")
-        self.tally.add(f"step: {type(event).__name__} {old} -> {order.status}")
+        old, name = "NEW" if was is None else was.status, order.ticket.order_id
+        step = f"{type(event).__name__} {old} -> {order.status}"
+        must(legal(type(event), old, order.status), f"{name}: {step}")
+        self.tally.add(f"step: {step}")
         gained = order.filled - (ZERO if was is None else was.filled)
         told = event.fill.quantity if isinstance(event, e.OrderFilled) else ZERO
-        must(gained == told, f"{event.order_id}: filled grew by {gained}, the event says {told}")
-        must(order.filled <= max(order.quantity, ZERO if order.replacement is None else order.replacement.quantity),
-             f"{event.order_id}: {order.filled} of {order.quantity} is filled")
-        must(len(set(order.executions)) == len(order.executions), f"{event.order_id}: an execution counts twice")
-        must(order.working >= ZERO and order.reserved >= ZERO, f"{event.order_id}: {order.working} is working")
+        must(gained == told, f"{name}: filled grew by {gained}, the event says {told}")
+        most = order.quantity if order.replacement is None else max(order.quantity, order.replacement.quantity)
+        must(order.filled <= most, f"{name}: {order.filled} of {most} is filled")
+        must(len(set(order.executions)) == len(order.executions), f"{name}: an execution counts twice")
+        must(order.working >= ZERO and order.reserved >= ZERO, f"{name}: {order.working} is working")
         if order.status in TERMINAL:
-            must(not order.working and order.replacement is None, f"{event.order_id}: over, and still works {order}")
+            must(not order.working and order.replacement is None, f"{name}: over, and still works {order}")
         elif order.status in ("WORKING", "PARTIALLY_FILLED"):
-            must(order.replacement is None and order.working == order.quantity - order.filled,
-                 f"{event.order_id}: {order.status} with {order.working} working of {order.quantity}, {order.replacement}")
+            whole = order.replacement is None and order.working == order.quantity - order.filled
+            must(whole, f"{name}: {order.working} working of {order.quantity}, {order.replacement}")
 
     # what is durable
 
@@ -198,12 +202,18 @@ class Audit:
             self.left[known] = self.left.get(known, 0) + 1
             must(self.left[known] <= self.allowed.get(known, 0), f"{known} left before its cause was durable")
             must(message.client_order_id in self.jobs, f"{known} belongs to no job")
-        elif isinstance(message, Outcome) and message.status in ("EXISTS", "CONFLICT"):
-            kept = [prior.outcome for prior in disk.keys.values() if prior.outcome == message.original]
-            must(kept, f"{message} repeats an outcome that nobody was given")
-        elif isinstance(message, Outcome) and message.orders and message.code is None and message.request_id is not None:
-            kept = [prior.outcome for prior in disk.keys.values() if prior.outcome == message]
-            must(kept, f"{message} was answered before it was durable")
+        elif isinstance(message, Outcome):
+            self._answered(message, disk)
+
+    def _answered(self, outcome: Outcome, disk: Disk) -> None:
+        """What is answered about a key is what is durable under it."""
+        if outcome.status in ("EXISTS", "CONFLICT"):
+            wanted = outcome.original
+        elif outcome.orders and outcome.code is None and outcome.request_id is not None:
+            wanted = outcome
+        else:
+            return
+        must(any(prior.outcome == wanted for prior in disk.keys.values()), f"{outcome} is not what is durable")
 
     def crashed(self) -> None:
         """Only what is durable was ever true."""
@@ -218,7 +228,8 @@ class Audit:
             must(actor.parts == self.durable.get(address, {}), f"{address} was hydrated as {actor.parts}")
         for address, parts in self.durable.items():
             must(disk.decoded(address) == parts, f"{address} does not read back as it was written")
-        self.fills = {(ev.fill.venue, ev.fill.execution_id) for _, _, _, ev in disk.events if isinstance(ev, e.FillBooked)}
+        booked = [event.fill for _, _, _, event in disk.events if isinstance(event, e.FillBooked)]
+        self.fills = {(fill.venue, fill.execution_id) for fill in booked}
         self.verify(disk)
 
     def verify(self, disk: Disk) -> None:
@@ -250,33 +261,6 @@ class Audit:
                     row = sums.get((address[11:], part[9:]), [ZERO] * 4)
                     have = [held.working_buy, held.reserved_buy, held.working_sell, held.reserved_sell]
                     must(have == row, f"{address} {part}: reserved {have}, its open orders {row}")
-
-
-def legal(event: type, old: str, new: str) -> bool:
-    """Whether this event may move an order from one status to another: said here again, apart from the engine."""
-    if event in (e.OrderAsked, e.OrderMissed, e.ReportImpossible):
-        return old == new and old != "NEW"
-    if event is e.OrderStarted:
-        return (old, new) == ("NEW", "SUBMITTING")
-    if event is e.OrderFilled:
-        if old in TERMINAL:
-            return old != "FILLED" and new in (old, "FILLED")
-        kept = old in ("PENDING_CANCEL", "PENDING_REPLACE", "PARTIALLY_FILLED") and new == old
-        return kept or new in ("PARTIALLY_FILLED", "FILLED") or (old, new) == ("UNKNOWN", "PENDING_REPLACE")
-    if old in TERMINAL or old == "NEW":
-        return False
-    resting = ("WORKING", "PARTIALLY_FILLED")
-    allowed: dict[type, tuple[str, ...]] = {
-        e.OrderAccepted: (*resting, *((old,) if old.startswith("PENDING") else ("PENDING_REPLACE",))),
-        e.OrderClosed: ("CANCELED", "REJECTED", "EXPIRED"),
-        e.CancelRequested: ("PENDING_CANCEL",),
-        e.ReplaceRequested: ("PENDING_REPLACE",) if old in resting else (),
-        e.OrderReplaced: (*resting, "FILLED", *((old,) if old == "PENDING_CANCEL" else ())),
-        e.AmendRefused: (*resting, "FILLED", "SUBMITTING", "UNKNOWN", "PENDING_REPLACE", "PENDING_CANCEL"),
-        e.OrderLost: ("UNKNOWN",),
-        e.OrderResent: ("SUBMITTING", "PENDING_CANCEL"),
-    }
-    return new in allowed.get(event, ())
 
 
 _CHECKS: dict[type, Callable[..., None]] = {

@@ -15,7 +15,12 @@ ZERO = Decimal(0)
 
 
 def judge(
-    parts: dict[str, Any], states: dict[str, dict[str, Any]], event: e.RequestAccepted, asked: Any, rules: Rules, market: Market
+    parts: dict[str, Any],
+    states: dict[str, dict[str, Any]],
+    event: e.RequestAccepted,
+    asked: Any,
+    rules: Rules,
+    market: Market,
 ) -> None:
     """Raises where an order of this accepted request is past a limit at its worst."""
     profile = parts[""]
@@ -26,7 +31,8 @@ def judge(
     assert len(event.tickets) == 1, f"{event.key}: one leg was asked for"
     for ticket in event.tickets:
         venue = states[f"venue/{ticket.venue}"][""]
-        assert venue.up and not venue.paused, f"{event.key}: accepted for {venue}"
+        assert venue.up, f"{event.key}: accepted for {venue}"
+        assert not venue.paused, f"{event.key}: accepted for {venue}"
         assert ticket.symbol in rules.config.allow.symbols, f"{event.key}: {ticket.symbol} is not allowed"
         mark = market.mark(ticket.instrument, event.at)
         broken = _past(parts, limits, ticket, None if mark is None else mark.price)
@@ -38,7 +44,11 @@ def _past(parts: dict[str, Any], limits: Limits, ticket: Any, mark: Decimal | No
         ticket.exchange, ticket.symbol, ticket.currency, ticket.multiplier
     )
     buys = ticket.side == "BUY"
-    worst = held.quantity + held.working_buy + ticket.quantity if buys else held.quantity - held.working_sell - ticket.quantity
+    worst = (
+        held.quantity + held.working_buy + ticket.quantity
+        if buys
+        else held.quantity - held.working_sell - ticket.quantity
+    )
     leaves_risk = (held.quantity < ZERO and worst <= ZERO) if buys else (held.quantity > ZERO and worst >= ZERO)
     price = ticket.limit_price if ticket.limit_price is not None else mark
     if price is None:
@@ -64,7 +74,11 @@ def _funds(parts: dict[str, Any], limits: Limits, ticket: Any, notional: Decimal
         balance = parts.get(f"cash/{ticket.currency}")
         cash = ZERO if balance is None else balance.amount
         reserved = sum(
-            (p.reserved_buy for part, p in parts.items() if part.startswith("position/") and p.currency == ticket.currency),
+            (
+                p.reserved_buy
+                for part, p in parts.items()
+                if part.startswith("position/") and p.currency == ticket.currency
+            ),
             ZERO,
         )
         if notional > cash - reserved:

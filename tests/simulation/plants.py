@@ -159,7 +159,9 @@ def silence_means_rejected() -> Iterator[None]:
     def tick(was: Any, actor: OrderActor, message: Tick, turn: Turn) -> None:
         order = actor.order
         if order is not None and order.status == "SUBMITTING":
-            actor._record(e.OrderClosed(**about(order, turn.now), status="REJECTED", reason="silence", filled=order.filled), turn)
+            actor._record(
+                e.OrderClosed(**about(order, turn.now), status="REJECTED", reason="silence", filled=order.filled), turn
+            )
         else:
             was(actor, message, turn)
 

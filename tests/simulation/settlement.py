@@ -92,7 +92,9 @@ def _rest(world: World) -> None:
 
 def _orders(node: Node) -> dict[str, Order]:
     return {
-        address[6:]: parts[""] for address, parts in node.audit.durable.items() if address.startswith("order/") and parts
+        address[6:]: parts[""]
+        for address, parts in node.audit.durable.items()
+        if address.startswith("order/") and parts
     }
 
 
@@ -116,7 +118,9 @@ def _agrees(world: World, node: Node) -> None:
         if order.status == "UNKNOWN":
             world.in_the_end(f"order/{name}" in lost, f"{name} is UNKNOWN without an alarm")
         if at_venue is None:
-            world.in_the_end(order.status in ("UNKNOWN", "REJECTED"), f"{name} is {order.status}, the venue never had it")
+            world.in_the_end(
+                order.status in ("UNKNOWN", "REJECTED"), f"{name} is {order.status}, the venue never had it"
+            )
             continue
         contradicted = any(name in venue.contradicted for venue in world.venues.values())
         _same(world, name, order, at_venue, overfills, contradicted)
@@ -127,10 +131,14 @@ def _same(world: World, name: str, order: Order, at_venue: Any, overfills: set[s
     executions = {execution.execution_id for execution in at_venue.executions}
     over = executions & overfills
     booked = set(order.executions)
-    world.in_the_end(booked <= executions, f"{name} has executions that the venue never made: {booked - executions}")
+    world.in_the_end(
+        booked <= executions, f"{name} has executions that the venue never made: {sorted(booked - executions)}"
+    )
     world.in_the_end(order.filled <= order.quantity, f"{name} has {order.filled} of {order.quantity} filled")
     if not over:
-        world.in_the_end(booked == executions, f"{name} ({order.status}) lacks executions {executions - booked} of the venue")
+        world.in_the_end(
+            booked == executions, f"{name} ({order.status}) lacks executions {sorted(executions - booked)} of the venue"
+        )
         if contradicted:
             return
         wants = {"WORKING": ("WORKING", "PARTIALLY_FILLED")}.get(at_venue.status, (at_venue.status,))
@@ -138,13 +146,14 @@ def _same(world: World, name: str, order: Order, at_venue: Any, overfills: set[s
         if order.status in ("WORKING", "PARTIALLY_FILLED"):
             same = order.quantity == at_venue.quantity and order.limit_price == at_venue.limit
             world.in_the_end(same, f"{name} is {order.quantity} at {order.limit_price}, the venue has {at_venue}")
-            cancelled = any(
-                isinstance(event, e.CancelRequested | e.AmendRefused) for _, _, a, event in _journal(world, name)
-            )
-            if cancelled:
-                last = [ev for _, _, _, ev in _journal(world, name) if isinstance(ev, e.CancelRequested | e.AmendRefused)][-1]
-                refused = isinstance(last, e.AmendRefused)
-                world.in_the_end(refused, f"{name} was cancelled, nobody refused, and it is {order.status}")
+            _not_cancelled(world, name, order)
+
+
+def _not_cancelled(world: World, name: str, order: Order) -> None:
+    """An order that works was not cancelled, or its venue refused."""
+    asked = [ev for _, _, _, ev in _journal(world, name) if isinstance(ev, e.CancelRequested | e.AmendRefused)]
+    refused = not asked or isinstance(asked[-1], e.AmendRefused)
+    world.in_the_end(refused, f"{name} was cancelled, nobody refused, and it is {order.status}")
 
 
 def _journal(world: World, name: str) -> list[Any]:
@@ -208,14 +217,16 @@ def _signals(world: World) -> None:
         for strategy, signal, followers in node.audit.told:
             for follower in followers:
                 key = (follower, f"signal/{signal}")
-                world.in_the_end(key in world.home(follower).audit.outcomes, f"{follower} never heard {strategy} {signal}")
+                heard = key in world.home(follower).audit.outcomes
+                world.in_the_end(heard, f"{follower} never heard {strategy} {signal}")
 
 
 def _closed(world: World, node: Node) -> None:
     """Killed: nothing works any more but what the venue does not know, or counts otherwise."""
     node.audit.reservations()
     for name, order in _orders(node).items():
-        world.in_the_end(order.status in TERMINAL or order.status == "UNKNOWN", f"{name} is {order.status} after a kill")
+        over = order.status in TERMINAL or order.status == "UNKNOWN"
+        world.in_the_end(over, f"{name} is {order.status} after a kill")
     if all(order.status in TERMINAL for order in _orders(node).values()):
         for address, parts in node.audit.durable.items():
             for part, held in parts.items():

@@ -23,7 +23,8 @@ UNREACHABLE = {
 RARE = frozenset({("UNKNOWN", "Replaced"), ("UNKNOWN", "Expired"), ("UNKNOWN", "Rejected"), ("UNKNOWN", "Canceled")})
 """Rows that need a chain of accidents: seen in some thousand worlds, asserted one by one in tests/engine."""
 
-FAULTS = """
+FAULTS = (
+    """
 crash: after a commit, before the release|crash: in a release|crash: between group commits|crash: lost batches
 crash: with mail undelivered|session: order message lost|session: report lost|session: sent into a lost session
 session: report said into a lost session|session: venue worked while it was lost|mail: lost|mail: doubled
@@ -38,7 +39,10 @@ venue: immediate rest cancelled|action: market goes quiet|action: kill|action: r
 action: conflict|action: modify|action: cancel|action: cash|action: upsert|action: subscriber status
 action: venue status|action: execute|action: signal|outcome: STALE_REQUEST|outcome: CONFLICT|outcome: EXISTS
 outcome: KILLED|end: UNKNOWN|end: FILLED|end: CANCELED|end: REJECTED|end: EXPIRED|end: WORKING
-""".replace("\n", "|").strip("|").split("|")
+""".replace("\n", "|")
+    .strip("|")
+    .split("|")
+)
 
 
 @cache

@@ -1,0 +1,77 @@
+"""The last hop: each reason to stop an order, alone."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from engine import gate
+from engine.gate import Venue
+from engine.identity import order_id, sequence_of
+from engine.reports import Capabilities
+from tests.engine.test_order import TICKET
+
+D = Decimal
+ID = order_id("test", 0, 7, "alice", "signal/s-1", 0)
+CAN = Capabilities(order_types=frozenset({"LIMIT"}), times_in_force=frozenset({"GTC"}), modify=True, deduplicates=True)
+UP = Venue(name="test", up=True, capabilities=CAN, last_sequence=6)
+MARKET = replace(TICKET, order_type="MARKET", limit_price=None)
+SELL = replace(TICKET, side="SELL")
+
+
+def code(venue: Venue = UP, ticket: Any = TICKET, **other: Any) -> str | None:
+    """The code that the gate stops this order with, None where it goes through."""
+    asked = {"killed": False, "quantity": D(10), "limit": ticket.limit_price, "resend": False} | other
+    refusal = gate.check(venue, asked["killed"], ticket, ID, asked["quantity"], asked["limit"], asked["resend"])
+    return None if refusal is None else refusal.code
+
+
+@pytest.mark.parametrize(
+    ("stopped", "venue", "ticket", "other"),
+    [
+        pytest.param(None, UP, TICKET, {}, id="as approved"),
+        pytest.param(None, UP, TICKET, {"quantity": D(1)}, id="less than approved"),
+        pytest.param(None, UP, TICKET, {"limit": D(99)}, id="a better price to buy"),
+        pytest.param(None, UP, SELL, {"limit": D(101)}, id="a better price to sell"),
+        pytest.param(None, UP, MARKET, {}, id="a market order"),
+        pytest.param(None, replace(UP, last_sequence=7), TICKET, {"resend": True}, id="again, where that is safe"),
+        pytest.param("KILLED", UP, TICKET, {"killed": True}, id="killed"),
+        pytest.param("VENUE_PAUSED", replace(UP, paused=True), TICKET, {}, id="paused"),
+        pytest.param("VENUE_DOWN", replace(UP, up=False), TICKET, {}, id="down"),
+        pytest.param("GATE_WRONG_VENUE", replace(UP, name="other"), TICKET, {}, id="another venue"),
+        pytest.param("GATE_QUANTITY", UP, TICKET, {"quantity": D("10.01")}, id="more than approved"),
+        pytest.param("GATE_QUANTITY", UP, TICKET, {"quantity": D(0)}, id="nothing"),
+        pytest.param("GATE_QUANTITY", UP, TICKET, {"quantity": D(-1)}, id="less than nothing"),
+        pytest.param("GATE_PRICE", UP, TICKET, {"limit": None}, id="a limit order without a limit"),
+        pytest.param("GATE_PRICE", UP, MARKET, {"limit": D(1)}, id="a market order with one"),
+        pytest.param("GATE_PRICE", UP, TICKET, {"limit": D(0)}, id="a limit of nothing"),
+        pytest.param("GATE_PRICE", UP, TICKET, {"limit": D("100.01")}, id="a worse price to buy"),
+        pytest.param("GATE_PRICE", UP, SELL, {"limit": D("99.99")}, id="a worse price to sell"),
+        pytest.param("GATE_DUPLICATE", replace(UP, last_sequence=7), TICKET, {}, id="let through before"),
+        pytest.param("GATE_DUPLICATE", replace(UP, last_sequence=8), TICKET, {}, id="older than one let through"),
+        pytest.param(
+            "GATE_RESEND", replace(UP, capabilities=None), TICKET, {"resend": True}, id="again, unknown venue"
+        ),
+        pytest.param(
+            "GATE_RESEND",
+            replace(UP, capabilities=replace(CAN, deduplicates=False)),
+            TICKET,
+            {"resend": True},
+            id="again, where that makes a second order",
+        ),
+    ],
+)
+def test_the_gate(stopped: str | None, venue: Venue, ticket: Any, other: dict[str, Any]) -> None:
+    assert code(venue, ticket, **other) == stopped
+
+
+def test_the_number_in_an_id_is_what_the_gate_compares() -> None:
+    assert sequence_of(ID) == 7
+
+
+@pytest.mark.parametrize(("side", "limit", "worse"), [("BUY", "101", True), ("BUY", "99", False), ("SELL", "99", True)])
+def test_which_price_is_worse(side: Any, limit: str, worse: bool) -> None:
+    assert gate.worse(replace(TICKET, side=side), D(limit)) is worse
