@@ -103,17 +103,14 @@ def _figures(actor: SubscriberActor, review: ReviewReplace, spec: InstrumentSpec
     ticket = review.ticket
     held = account.position(actor.parts, ticket.exchange, ticket.symbol, ticket.currency, ticket.multiplier)
     without = ledger.release(held, ticket.side, review.working, review.reserved)
-    positions = {part[9:]: value for part, value in actor.parts.items() if part.startswith("position/")}
-    positions[ticket.instrument] = without
-    balances = {part[5:]: value for part, value in actor.parts.items() if part.startswith("cash/")}
-    exposure = expose(ticket.currency, balances, positions, turn.market.prices(turn.now))
-    mark = turn.market.mark(ticket.instrument, turn.now)
+    prices = turn.market.prices(turn.now)
+    exposure = expose(ticket.currency, actor.balances, {**actor.positions, ticket.instrument: without}, prices)
     return measure(
         turn.now,
         ticket.side,
         EXACT.subtract(review.quantity, review.filled),
         review.limit_price,
-        None if mark is None else mark.price,
+        prices.get(ticket.instrument),
         without,
         exposure,
         actor.day_equity(ticket.currency, exposure, turn),

@@ -24,10 +24,12 @@ class Mark(NamedTuple):
 class Market:
     """Marks by instrument. Not state: it is fed by the bus, and what decided is kept with each decision."""
 
-    __slots__ = ("_marks", "max_age")
+    __slots__ = ("_as_of", "_marks", "_prices", "max_age")
 
     def __init__(self, max_age_s: int) -> None:
         self._marks: dict[str, Mark] = {}
+        self._as_of: datetime | None = None
+        self._prices: Prices
         self.max_age = timedelta(seconds=max_age_s)
 
     def hear(self, data: MarketData, now: datetime) -> None:
@@ -53,8 +55,12 @@ class Market:
         return mark
 
     def prices(self, now: datetime) -> Prices:
-        """Mark prices by instrument, as of now, for who needs more than one."""
-        return Prices(self._marks, now - self.max_age)
+        """Mark prices by instrument, as of now, for who needs no more than the price, or more than one."""
+        if now is not self._as_of:
+            # Once a batch: all of its turns have the same time.
+            self._as_of = now
+            self._prices = Prices(self._marks, now - self.max_age)
+        return self._prices
 
 
 class Prices:

@@ -34,12 +34,13 @@ from engine.commands import (
 )
 from engine.messages import ExecutionCommand, Outcome
 from engine.order import Order
-from engine.values import EXACT
+from engine.values import ZERO, subtract
 
 ACK_S: Final = 5
 """Seconds of silence after which the venue is asked."""
 SETTLE_S: Final = 2
 """Seconds between the venue's not knowing an order and asking it again."""
+_SECOND: Final = timedelta(seconds=1)
 
 
 class OrderActor(Actor):
@@ -57,7 +58,7 @@ class OrderActor(Actor):
 
     @property
     def done(self) -> bool:
-        order = self.order
+        order = self.parts.get("")
         return order is None or order.status in order_.TERMINAL
 
     @property
@@ -67,12 +68,12 @@ class OrderActor(Actor):
             return None
         wait = order_.patience(order, ACK_S, SETTLE_S)
         if wait is not None and order.waiting_since is not None:
-            return order.waiting_since + timedelta(seconds=wait)
+            return order.waiting_since + wait * _SECOND
         expires = order.ticket.expires_at
         if expires is None or not order.open:
             return None
         # A venue that forgets to say that the day is over is asked, now and then.
-        return max(expires + timedelta(seconds=ACK_S), order.updated_at + timedelta(seconds=10 * SETTLE_S))
+        return max(expires + ACK_S * _SECOND, order.updated_at + 10 * SETTLE_S * _SECOND)
 
     # from the subscriber
 
@@ -194,7 +195,8 @@ class OrderActor(Actor):
             reason = f"a venue reports {type(report).__name__} of an order that this engine never made: {report!r}"
             turn.alarm("UNKNOWN_ORDER", self.address, reason)
             return
-        events = hearing.hear(order, report, turn.now, self._resendable(order, turn))
+        resendable = report.__class__ is r.NotFound and self._resendable(order, turn)
+        events = hearing.hear(order, report, turn.now, resendable)
         if not events:
             turn.count("stale reports")
         for event in events:
@@ -222,8 +224,11 @@ class OrderActor(Actor):
         turn.record(event)
         after: Order = self.parts[""]
         ticket = after.ticket
-        working = EXACT.subtract(before.working, after.working)
-        reserved = EXACT.subtract(before.reserved, after.reserved)
+        if after.working is before.working and after.reserve_price is before.reserve_price:
+            working = reserved = ZERO  # What most events leave as it is need not be multiplied out.
+        else:
+            working = subtract(before.working, after.working)
+            reserved = subtract(before.reserved, after.reserved)
         if event.__class__ is e.OrderFilled:
             self._book(event, before, working, reserved, turn)
         elif working or reserved:

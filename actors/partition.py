@@ -6,7 +6,6 @@ simulation does the same with a clock of its own.
 
 from __future__ import annotations
 
-import heapq
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -20,6 +19,7 @@ from actors.actor import Actor
 from actors.journal import Batch, Key, Loaded, Mail, Prior, Start
 from actors.market import Market
 from actors.registry import KEYED, KINDS, key_of
+from actors.timers import Timers
 from actors.turn import Turn, outside
 from engine.codec import decode_message
 from engine.commands import Bury, Recover, StartOrder, Tick
@@ -37,8 +37,6 @@ MAX_RESIDENT: Final = 20_000
 MAX_KNOWN: Final = 50_000
 """Answers to idempotency keys that stay in memory."""
 MAX_FAILURES: Final = 3
-SPARE_TIMERS: Final = 10_000
-"""Timers that nobody waits for any more may stay this many; past it they are cleared out."""
 MAX_FRONT: Final = 16
 """A turn that tells more than this (a signal to all followers) has them wait behind other mail."""
 MAX_CASCADE: Final = 4096
@@ -66,8 +64,7 @@ class Partition:
         self._taken = 0
         self._numbered = 0
         self._cursors: dict[str, int] = {}
-        self._timers: list[tuple[datetime, str]] = []
-        self._due: dict[str, datetime] = {}
+        self._timers = Timers()
         self._moved: dict[str, Actor] = {}
         """Timed actors that this batch changed."""
         self._finished: deque[tuple[int, Actor]] = deque()
@@ -162,7 +159,7 @@ class Partition:
         actor = self.actors[address] = kind(address, kind.decode(parts) if parts else {})
         actor.touched = self._durable
         if parts and kind.timed:
-            self._schedule(actor)
+            self._timers.set(address, actor.due)
         return actor
 
     def _remember(self, key: Key, prior: Prior) -> None:
@@ -178,7 +175,7 @@ class Partition:
         `clock` ends a batch that takes too long. Returns the batch, or None where nothing happened.
         """
         mail, actors, told = self.mail, self.actors, self.turn.told
-        self._ring(now)
+        mail.extend(Mail(address, Tick()) for address in self._timers.ring(now) if address in actors)
         if not mail and not self._cursors:
             return None
         batch = self._begin(now)
@@ -249,9 +246,7 @@ class Partition:
 
     def _begin(self, now: datetime) -> Batch:
         turn = self.turn
-        turn.now = now
-        turn.sequence += 1
-        turn._orders = 0
+        turn.begin(now)
         batch = Batch(
             sequence=turn.sequence,
             at=now,
@@ -275,8 +270,8 @@ class Partition:
             batch.left.append((self._numbered, letter))
         batch.taken = self._taken
         for actor in self._moved.values():
-            # Once a batch: most orders are answered soon after, and what their turns waited for in between is nothing.
-            self._schedule(actor)
+            # Once a batch, not once a turn: of what an order waited for in between, nothing is left.
+            self._timers.set(actor.address, actor.due)
             if actor.done:
                 self._finished.append((batch.sequence, actor))
         self._moved.clear()
@@ -302,8 +297,6 @@ class Partition:
             self._failed(actor, letter, error, batch)
             return
         actor.failures = 0
-        if actor.kind == "dead":
-            self._read_quarantine()
         changes = actor.changes
         if changes:
             address, parts, states = actor.address, actor.parts, batch.states
@@ -313,6 +306,8 @@ class Partition:
             actor.touched = batch.sequence
             if actor.timed:
                 self._moved[address] = actor
+            elif actor.kind == "dead":
+                self._read_quarantine()
         if turn.keys:
             for key, prior in turn.keys:
                 batch.keys[key] = prior
@@ -396,29 +391,7 @@ class Partition:
 
     # timers
 
-    def _schedule(self, actor: Actor) -> None:
-        due = actor.due
-        if due is None:
-            self._due.pop(actor.address, None)
-        elif self._due.get(actor.address) != due:
-            self._due[actor.address] = due
-            heapq.heappush(self._timers, (due, actor.address))
-            if len(self._timers) > 2 * len(self._due) + SPARE_TIMERS:
-                # Most orders end long before their timers ring.
-                self._timers = [(due, address) for address, due in self._due.items()]
-                heapq.heapify(self._timers)
-
     @property
     def next_due(self) -> datetime | None:
         """When the earliest timer rings."""
-        timers = self._timers
-        while timers and self._due.get(timers[0][1]) != timers[0][0]:
-            heapq.heappop(timers)
-        return timers[0][0] if timers else None
-
-    def _ring(self, now: datetime) -> None:
-        while (due := self.next_due) is not None and due <= now:
-            _, address = heapq.heappop(self._timers)
-            del self._due[address]
-            if address in self.actors:
-                self.mail.append(Mail(address, Tick()))
+        return self._timers.next_due

@@ -21,6 +21,9 @@ from engine.rules import Rules
 INSIDE = frozenset({"subscriber", "strategy", "order", "venue", "desk", "dead", "door", "post"})
 """Kinds of addresses that are actors; any other address is outside and waits for the commit."""
 
+OUTSIDE = ("reply/", "local/")
+"""How addresses of those begin who wait for an answer, outside of every partition."""
+
 
 class Turn:
     """The one turn under way in a partition. What it gathers counts only if `receive` returns."""
@@ -30,6 +33,7 @@ class Turn:
         "_actors",
         "_known",
         "_orders",
+        "_trades",
         "counts",
         "events",
         "keys",
@@ -42,6 +46,7 @@ class Turn:
         "rules",
         "sender",
         "sequence",
+        "today",
         "told",
     )
 
@@ -52,6 +57,8 @@ class Turn:
         self.market = market
         self.pace = Pace()
         self.now: datetime
+        self.today = ""
+        """The UTC day of `now`, as an ISO date."""
         self.sender = ""
         self.sequence = 0
         self.events: list[tuple[str, Event]] = []
@@ -62,7 +69,17 @@ class Turn:
         self._actors = actors
         self._actor: Actor
         self._orders = 0
+        self._trades = ""
+        """What the trade ids of this batch begin with."""
         self.counts: dict[str, int] = {}
+
+    def begin(self, now: datetime) -> None:
+        """A new batch begins: all of its turns happen at this time."""
+        self.now = now
+        self.today = now.date().isoformat()
+        self.sequence += 1
+        self._orders = 0
+        self._trades = f"T{self.partition:04x}-{self.sequence:012x}-"
 
     def record(self, event: Event) -> None:
         """It happened: applied now, in the journal with this batch."""
@@ -97,8 +114,8 @@ class Turn:
     def reply(self, outcome: Outcome, to: str | None = None) -> None:
         """Answers who waits for it outside (or at `to`); an actor that told a message expects no answer."""
         address = self.sender if to is None else to
-        if outside(address):
-            self.tell(address, outcome)
+        if address.startswith(OUTSIDE):
+            self.outgoing.append(Mail(address, outcome, self._actor.address))
 
     def prior(self, subscriber_id: str, key: str) -> Prior | None:
         """What was asked under this key before, if anything."""
@@ -120,7 +137,7 @@ class Turn:
 
     def trade_id(self) -> str:
         """A new trade id, larger than every one before: partition, batch and event, in hexadecimal."""
-        return f"T{self.partition:04x}-{self.sequence:012x}-{len(self.events):04x}"
+        return f"{self._trades}{len(self.events):04x}"
 
     def peek(self, address: str) -> Any:
         """The main part of a resident actor's state, to read; None where it has none."""
@@ -139,7 +156,7 @@ class Turn:
 
 def outside(address: str) -> bool:
     """Whether an address is of someone who waits for an answer, outside of every partition."""
-    return address.startswith(("reply/", "local/"))
+    return address.startswith(OUTSIDE)
 
 
 def home_of(kind: str, address: str, partitions: int, here: int) -> int:

@@ -12,7 +12,6 @@ from engine import gate
 from engine.commands import AskAbout, CancelChild, Recover, ReplaceChild, SetStatus, SubmitChild
 from engine.events import ChildSent, ChildStopped, VenueDown, VenueStatusChanged, VenueUp
 from engine.gate import Venue
-from engine.identity import sequence_of
 from engine.messages import Outcome
 from engine.reports import (
     CancelVenueOrder,
@@ -94,7 +93,7 @@ class VenueActor(Actor):
 
     def _replace(self, message: ReplaceChild, turn: Turn) -> None:
         order_id = message.client_order_id
-        venue = replace(self.venue, last_sequence=-1)
+        venue = replace(self.venue, last_order_id="")
         refusal = gate.check(
             venue, self._killed(turn), message.ticket, order_id, message.quantity, message.limit_price, False
         )
@@ -151,8 +150,8 @@ class VenueActor(Actor):
 
     def _sent(self, event: ChildSent) -> None:
         venue = self.venue
-        last = venue.last_sequence if event.resend else sequence_of(event.client_order_id)
-        self.put("", replace(venue, last_sequence=last, sent=venue.sent + 1))
+        last = venue.last_order_id if event.resend else event.client_order_id
+        self.put("", replace(venue, last_order_id=last, sent=venue.sent + 1))
 
     def _stopped(self, _: ChildStopped) -> None:
         """What the gate stops changes nothing at the venue."""

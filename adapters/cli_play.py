@@ -17,7 +17,9 @@ from adapters.market.recorded import RecordedError, Recording, read, sample_bars
 from engine.codec import encode_message
 
 
-def run_play(config: Path, data: Path, files: Sequence[Path], exchange: str | None, per_second: float, speed: float) -> int:
+def run_play(
+    config: Path, data: Path, files: Sequence[Path], exchange: str | None, per_second: float, speed: float
+) -> int:
     """Plays files (the sample bars where none is named); bars are followed by a quote derived from each."""
     try:
         url, prefix = bus(config, data)

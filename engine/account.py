@@ -14,10 +14,11 @@ from msgspec.structs import replace
 
 from engine import events as e
 from engine import ledger
+from engine.commands import Fill, Ticket
 from engine.ledger import Balance, Position
 from engine.messages import Subscription
 from engine.subscriber import changes
-from engine.values import EXACT
+from engine.values import multiply
 
 Parts = Mapping[str, Any]
 Change = tuple[str, Struct | None]
@@ -40,11 +41,19 @@ def subscriptions(parts: Parts) -> dict[str, Subscription]:
     return {part[13:]: value for part, value in parts.items() if part.startswith("subscription/")}
 
 
+def _held(parts: Parts, part: str, what: Ticket | Fill) -> Position:
+    held: Position | None = parts.get(part)
+    return ledger.flat(what.exchange, what.symbol, what.currency, what.multiplier) if held is None else held
+
+
 def _accepted(parts: Parts, event: e.RequestAccepted) -> Iterable[Change]:
+    changed: dict[str, Position] = {}
     for ticket in event.tickets:
-        held = position(parts, ticket.exchange, ticket.symbol, ticket.currency, ticket.multiplier)
-        notional = EXACT.multiply(EXACT.multiply(ticket.quantity, ticket.reserve_price), ticket.multiplier)
-        yield f"position/{ticket.instrument}", ledger.reserve(held, ticket.side, ticket.quantity, notional)
+        part = f"position/{ticket.exchange}:{ticket.symbol}"
+        notional = multiply(multiply(ticket.quantity, ticket.reserve_price), ticket.multiplier)
+        held = changed.get(part) or _held(parts, part, ticket)
+        changed[part] = ledger.reserve(held, ticket.side, ticket.quantity, notional)
+    return changed.items()
 
 
 def _nothing(parts: Parts, event: Any) -> Iterable[Change]:
@@ -54,42 +63,43 @@ def _nothing(parts: Parts, event: Any) -> Iterable[Change]:
 
 def _reservation_changed(parts: Parts, event: e.ReservationChanged) -> Iterable[Change]:
     part = f"position/{event.exchange}:{event.symbol}"
-    yield part, ledger.release(parts[part], event.side, event.working, event.reserved)
+    return ((part, ledger.release(parts[part], event.side, event.working, event.reserved)),)
 
 
 def _fill_booked(parts: Parts, event: e.FillBooked) -> Iterable[Change]:
     fill = event.fill
-    held = position(parts, fill.exchange, fill.symbol, fill.currency, fill.multiplier)
+    part = f"position/{fill.exchange}:{fill.symbol}"
+    held = _held(parts, part, fill)
     if event.working or event.reserved:
         held = ledger.release(held, fill.side, event.working, event.reserved)
-    yield f"position/{fill.exchange}:{fill.symbol}", ledger.book(held, fill)
-    yield f"cash/{fill.currency}", ledger.settle(balance(parts, fill.currency), fill)
+    paid = ledger.settle(balance(parts, fill.currency), fill)
+    return (part, ledger.book(held, fill)), (f"cash/{fill.currency}", paid)
 
 
 def _saved(parts: Parts, event: e.SubscriberSaved) -> Iterable[Change]:
     change = changes(parts.get(""), subscriptions(parts), event.subscriber, event.source)
     if change is None:
-        return
-    yield "", change.profile
-    for subscription in change.subscriptions:
-        yield f"subscription/{subscription.strategy_id}", subscription
-    for strategy in change.dropped:
-        yield f"subscription/{strategy}", None
+        return ()
+    changed: list[Change] = [("", change.profile)]
+    changed.extend((f"subscription/{followed.strategy_id}", followed) for followed in change.subscriptions)
+    changed.extend((f"subscription/{strategy}", None) for strategy in change.dropped)
     for currency, amount in change.opening.items():
-        yield f"cash/{currency}", ledger.move(balance(parts, currency), amount)
+        changed.append((f"cash/{currency}", ledger.move(balance(parts, currency), amount)))
+    return changed
 
 
 def _cash_moved(parts: Parts, event: e.CashMoved) -> Iterable[Change]:
-    if event.amount:
-        yield f"cash/{event.currency}", ledger.move(balance(parts, event.currency), event.amount)
+    if not event.amount:
+        return ()
+    return ((f"cash/{event.currency}", ledger.move(balance(parts, event.currency), event.amount)),)
 
 
 def _day_opened(parts: Parts, event: e.DayOpened) -> Iterable[Change]:
-    yield f"cash/{event.currency}", ledger.open_day(balance(parts, event.currency), event.day, event.equity)
+    return ((f"cash/{event.currency}", ledger.open_day(balance(parts, event.currency), event.day, event.equity)),)
 
 
 def _status_changed(parts: Parts, event: e.SubscriberStatusChanged) -> Iterable[Change]:
-    yield "", replace(parts[""], status=event.status)
+    return (("", replace(parts[""], status=event.status)),)
 
 
 FOLD: Final[dict[type, Callable[[Parts, Any], Iterable[Change]]]] = {
@@ -104,4 +114,4 @@ FOLD: Final[dict[type, Callable[[Parts, Any], Iterable[Change]]]] = {
     e.DayOpened: _day_opened,
     e.SubscriberStatusChanged: _status_changed,
 }
-"""What each event changes; a change is made before the next one is asked for."""
+"""What each event changes, each part once."""

@@ -23,7 +23,7 @@ _DOWN = Context(prec=34, rounding=ROUND_DOWN, traps=[InvalidOperation, DivisionB
 _TOO_LARGE = Decimal(1).scaleb(MAX_INTEGER_DIGITS)
 
 
-class Sizing(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Sizing(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """How a quantity came about.
 
     `base` (units, money in `currency`, or equity for a weight) times `factor` (allocation and leverage), over the
@@ -69,7 +69,7 @@ def _plain(value: Decimal) -> str:
     return f"{value.normalize(EXACT):f}"
 
 
-class Sized(Struct, frozen=True):
+class Sized(Struct, frozen=True, gc=False):
     """A side, a quantity on the lot grid, and how it came about."""
 
     side: Side

@@ -12,12 +12,19 @@ from engine.values import OrderType, Side, TimeInForce, instrument_key
 
 
 class Command(
-    Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag=True, tag_field="type", omit_defaults=True
+    Struct,
+    frozen=True,
+    gc=False,  # immutable values make no cycles
+    forbid_unknown_fields=True,
+    kw_only=True,
+    tag=True,
+    tag_field="type",
+    omit_defaults=True,
 ):
     """What every command is."""
 
 
-class Ticket(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+class Ticket(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """An order that risk has approved: the only thing that an order can be started from.
 
     `reserve_price` is the price at which risk counted it, so that what is released equals what was reserved.
@@ -51,7 +58,7 @@ class Ticket(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit
         return instrument_key(self.exchange, self.symbol)
 
 
-class Fill(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Fill(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=True):
     """One execution of an order, as the venue reported it. Commission is in `currency`, positive when paid."""
 
     execution_id: str

@@ -149,7 +149,7 @@ class Config(Section, frozen=True):
     market: MarketSettings = field(default_factory=MarketSettings)
 
 
-class InstrumentSpec(Struct, frozen=True, kw_only=True):
+class InstrumentSpec(Struct, frozen=True, gc=False, kw_only=True):
     """One instrument with nothing left to look up."""
 
     exchange: str

@@ -27,7 +27,7 @@ DATA_TYPES: Final = (
 )
 
 
-class Distribution(Struct, frozen=True):
+class Distribution(Struct, frozen=True, gc=False):
     """How a message is routed, as the distribution contract has it."""
 
     topic: str
@@ -37,7 +37,7 @@ class Distribution(Struct, frozen=True):
     delivery_guarantee: str
 
 
-class Metadata(Struct, frozen=True):
+class Metadata(Struct, frozen=True, gc=False):
     """Where a message comes from and how it is to be treated."""
 
     source_service: str
@@ -47,7 +47,7 @@ class Metadata(Struct, frozen=True):
     compliance_flags: tuple[str, ...]
 
 
-class ExecutionDistributed(Struct, frozen=True, tag=True, tag_field="type"):
+class ExecutionDistributed(Struct, frozen=True, gc=False, tag=True, tag_field="type"):
     """The envelope of everything on `exec.out.>` but jobs. `event_id` is `<partition>:<batch>:<index>`."""
 
     event_id: str
@@ -57,7 +57,7 @@ class ExecutionDistributed(Struct, frozen=True, tag=True, tag_field="type"):
     metadata: Metadata
 
 
-class OrderUpdate(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class OrderUpdate(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Data of an order_update: what the order is now."""
 
     order_id: str
@@ -70,7 +70,7 @@ class OrderUpdate(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str | None = None
 
 
-class FillNotification(Struct, frozen=True, kw_only=True):
+class FillNotification(Struct, frozen=True, gc=False, kw_only=True):
     """Data of a fill_notification: the contract's fields, then what the ledger made of it."""
 
     order_id: str
@@ -123,7 +123,7 @@ class VenueStatus(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str | None = None
 
 
-class JobOrder(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class JobOrder(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One order of a job."""
 
     order_id: str
@@ -137,7 +137,7 @@ class JobOrder(Struct, frozen=True, kw_only=True, omit_defaults=True):
     leverage: Decimal | None = None
 
 
-class JobDecision(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class JobDecision(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """The figures a job was decided with, in the instrument's currency."""
 
     reference: Decimal | None = None
@@ -150,7 +150,7 @@ class JobDecision(Struct, frozen=True, kw_only=True, omit_defaults=True):
     sizing: str
 
 
-class ExecutionJob(Struct, frozen=True, kw_only=True, tag=True, tag_field="type"):
+class ExecutionJob(Struct, frozen=True, gc=False, kw_only=True, tag=True, tag_field="type"):
     """One for each (subscriber, signal): the orders that a request became."""
 
     event_id: str

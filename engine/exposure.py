@@ -24,7 +24,7 @@ class Marks(Protocol):
     def get(self, instrument: str, /) -> Decimal | None: ...
 
 
-class Exposure(Struct, frozen=True, kw_only=True):
+class Exposure(Struct, frozen=True, gc=False, kw_only=True):
     """Figures in `currency`. `reserved` is what open buys may still cost.
 
     `equity` is cash and market values; `gross` is every instrument's worst absolute value, whichever of its working

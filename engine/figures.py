@@ -13,12 +13,12 @@ from msgspec import Struct
 from engine.config import InstrumentSpec, Limits
 from engine.exposure import Exposure, worst
 from engine.ledger import Position
-from engine.values import EXACT, ZERO, Side
+from engine.values import ZERO, Side, add, multiply, subtract
 
 _RATIO = Context(prec=9)  # A leverage to look at, not what the checks compare.
 
 
-class Figures(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Figures(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Everything that a sized decision was made from. Money is in the instrument's currency, sizes are in units.
 
     `price` is what the order is counted at: the limit of a buy, the higher of limit and reference of a sell, else the
@@ -75,14 +75,14 @@ def measure(
     held = position.quantity
     price = reference if limit_price is None else limit_price
     if side == "BUY":
-        after = EXACT.add(EXACT.add(held, position.working_buy), quantity)
+        after = add(add(held, position.working_buy), quantity)
         reduces = held < ZERO and after <= ZERO
     else:
-        after = EXACT.subtract(EXACT.subtract(held, position.working_sell), quantity)
+        after = subtract(subtract(held, position.working_sell), quantity)
         reduces = held > ZERO and after >= ZERO
         if price is not None and reference is not None and reference > price:
             price = reference
-    notional = None if price is None else EXACT.multiply(EXACT.multiply(quantity, price), spec.multiplier)
+    notional = None if price is None else multiply(multiply(quantity, price), spec.multiplier)
     equity = exposure.equity
     gross_after = exposure.gross
     if gross_after is not None and not reduces:

@@ -1,7 +1,7 @@
 """The last hop before a venue: checks what every order must satisfy, independently of how it was decided.
 
 The gate trusts nobody upstream. It knows the approved ticket, what it let through before, and the switches.
-Client order ids grow, so one number is enough to know that an id was let through already.
+Client order ids grow as texts, so the last one is enough to know that an id was let through already.
 """
 
 from __future__ import annotations
@@ -11,20 +11,19 @@ from decimal import Decimal
 from msgspec import Struct
 
 from engine.commands import Ticket
-from engine.identity import sequence_of
 from engine.refusal import Refusal
 from engine.reports import Capabilities
 from engine.values import ZERO
 
 
-class Venue(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Venue(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """What the gate of a venue remembers: the session, the person's switch, and the last id let through."""
 
     name: str
     up: bool = False
     paused: bool = False
     reason: str = ""
-    last_sequence: int = -1
+    last_order_id: str = ""
     sent: int = 0
     capabilities: Capabilities | None = None
 
@@ -50,7 +49,7 @@ def check(
     if resend:
         if venue.capabilities is None or not venue.capabilities.deduplicates:
             return Refusal("GATE_RESEND", f"order {order_id}: {venue.name} does not de-duplicate, so nothing is resent")
-    elif sequence_of(order_id) <= venue.last_sequence:
+    elif order_id <= venue.last_order_id:
         return Refusal("GATE_DUPLICATE", f"order {order_id} was let through before")
     return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final, Literal
 
 from engine import events as e
@@ -10,7 +11,7 @@ from engine import reports as r
 from engine.commands import Fill, Ticket
 from engine.order import MAX_ASKS, Order, about, after
 from engine.transitions import TABLE
-from engine.values import EXACT, ZERO, OrderStatus
+from engine.values import ZERO, OrderStatus, add
 
 
 def started(ticket: Ticket, at: datetime) -> e.OrderStarted:
@@ -85,15 +86,17 @@ def _accepted(order: Order, report: r.Accepted, at: datetime) -> tuple[e.OrderEv
     )
 
 
+def _most(order: Order) -> Decimal:
+    """What may be filled of an order at most, a replacement that is not answered included."""
+    return order.quantity if order.replacement is None else max(order.quantity, order.replacement.quantity)
+
+
 def _filled(order: Order, report: r.Filled, at: datetime) -> tuple[e.OrderEvent, ...]:
     if report.execution_id in order.executions:
         return ()
     if report.quantity <= ZERO or report.price <= ZERO:
         return (_impossible(order, report, "an execution has a quantity and a price above zero.", at),)
-    filled = EXACT.add(order.filled, report.quantity)
-    most = order.quantity
-    if order.replacement is not None and order.replacement.quantity > most:
-        most = order.replacement.quantity
+    filled, most = add(order.filled, report.quantity), _most(order)
     if filled > most:
         return _impossible_and_asked(order, report, f"with it {filled} of {most} would be filled.", at)
     ticket = order.ticket
@@ -164,6 +167,10 @@ def _snapshot(order: Order, report: r.Snapshot, at: datetime) -> tuple[e.OrderEv
     """Adopts what the venue knows. Executions came before; where they do not add up, it is asked again."""
     common = about(order, at)
     if report.filled != order.filled:
+        if order.asks and order.filled < report.filled <= report.quantity > _most(order):
+            # A replacement was taken that was given up here: with it, the executions fit when they are told again.
+            taken = e.OrderReplaced(**common, quantity=report.quantity, limit_price=report.limit_price)
+            return taken, e.OrderAsked(**common, reason=f"the venue has it for {report.quantity}")
         if order.asks < MAX_ASKS:
             return (
                 e.OrderAsked(**common, reason=f"the venue counts {report.filled} filled, the order {order.filled}"),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from hashlib import blake2b
 
 _FNV_OFFSET = 0x811C9DC5
 _FNV_PRIME = 0x01000193
-_SEQUENCE_BITS = 44
 _UNSAFE = re.compile(r"[^A-Za-z0-9_\-/:]")
 _SAFE = re.compile(r"[A-Za-z0-9_\-/:]+").fullmatch
 
@@ -31,17 +31,22 @@ def partition_of(name: str, partitions: int) -> int:
 def order_id(venue: str, partition: int, sequence: int, subscriber_id: str, key: str, leg: int) -> str:
     """`<venue>-<uuid>`: RFC 9562 version 8, partition (16 bits) and sequence (44) first, so that ids grow; a hash
     of what was asked last, so that an id can be checked against its cause."""
-    cause = int.from_bytes(blake2b(f"{subscriber_id}\0{key}\0{leg}".encode(), digest_size=8).digest(), "big") >> 2
-    head = partition << _SEQUENCE_BITS | sequence
-    bits = (head >> 12) << 80 | 8 << 76 | (head & 0xFFF) << 64 | 2 << 62 | cause
-    text = f"{bits:032x}"
-    return f"{venue}-{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    digest = blake2b(f"{subscriber_id}\0{key}\0{leg}".encode(), digest_size=8).digest()
+    cause = f"{1 << 63 | int.from_bytes(digest, 'big') >> 2:x}"
+    return f"{_head(venue, partition << 32 | sequence >> 12)}{sequence & 0xFFF:03x}-{cause[:4]}-{cause[4:]}"
+
+
+@lru_cache(maxsize=64)
+def _head(venue: str, high: int) -> str:
+    """What the ids of a batch at a venue have in common: the venue, the first 48 bits and the version."""
+    text = f"{high:012x}"
+    return f"{venue}-{text[:8]}-{text[8:]}-8"
 
 
 def sequence_of(order_id_: str) -> int:
     """The growing number inside an order id: within a partition, later orders have larger ones."""
     text = order_id_[-36:].replace("-", "")
-    return (int(text[:12], 16) << 12 | int(text[13:16], 16)) & ((1 << _SEQUENCE_BITS) - 1)
+    return int(text[4:12], 16) << 12 | int(text[13:16], 16)
 
 
 def partition_in(order_id_: str) -> int:

@@ -7,13 +7,14 @@ towards zero; what that rounding leaves stays in the cost and goes with the last
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import ROUND_DOWN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from engine.commands import Fill
-from engine.values import DERIVED, EXACT, MAX_DECIMALS, ZERO, Side, instrument_key
+from engine.values import DERIVED, EXACT, MAX_DECIMALS, ZERO, Side, add, instrument_key, minus, multiply, subtract
 
 # Cost that leaves a position is cut to this many decimals, so that numbers cannot grow without end.
 _GRAIN = Decimal(1).scaleb(-MAX_DECIMALS)
@@ -21,7 +22,7 @@ _GRAIN = Decimal(1).scaleb(-MAX_DECIMALS)
 _PORTION = Context(prec=90, rounding=ROUND_DOWN, traps=[InvalidOperation, DivisionByZero, Overflow])
 
 
-class Position(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Position(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """A holding of one instrument, and what is open at venues for it.
 
     Units: `quantity` (negative when short), `working_buy`, `working_sell`. In `currency`, the multiplier included:
@@ -43,7 +44,7 @@ class Position(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reserved_sell: Decimal = ZERO
 
 
-class Balance(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Balance(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Cash in one currency: `amount` after all commissions, `commission` paid so far.
 
     `day_equity` is the equity that the UTC day `day` (ISO date, '' before the first) opened with, moved by deposits
@@ -79,28 +80,28 @@ def book(position: Position, fill: Fill) -> Position:
             f"fill {fill.execution_id} of {fill.exchange}:{fill.symbol} in {fill.currency} x {multiplier} does not "
             f"belong to {held} {position.exchange}:{position.symbol} in {position.currency} x {position.multiplier}"
         )
-    traded = fill.quantity if fill.side == "BUY" else EXACT.minus(fill.quantity)
-    unit = EXACT.multiply(fill.price, multiplier)
-    paid = EXACT.multiply(traded, unit)
-    quantity = EXACT.add(held, traded)
+    traded = fill.quantity if fill.side == "BUY" else minus(fill.quantity)
+    unit = multiply(fill.price, multiplier)
+    paid = multiply(traded, unit)
+    quantity = add(held, traded)
     realized = position.realized
     if not held or (held > ZERO) == (traded > ZERO):
-        cost = EXACT.add(position.cost, paid)
+        cost = add(position.cost, paid)
     elif quantity and (quantity > ZERO) == (held > ZERO):
         released = _portion(position.cost, fill.quantity, EXACT.abs(held))
-        cost = EXACT.subtract(position.cost, released)
-        realized = EXACT.subtract(EXACT.subtract(realized, paid), released)
+        cost = subtract(position.cost, released)
+        realized = subtract(subtract(realized, paid), released)
     else:
-        cost = EXACT.multiply(quantity, unit)
-        closing = EXACT.subtract(paid, cost)
-        realized = EXACT.subtract(EXACT.subtract(realized, closing), position.cost)
+        cost = multiply(quantity, unit)
+        closing = subtract(paid, cost)
+        realized = subtract(subtract(realized, closing), position.cost)
     return replace(
         position,
         multiplier=multiplier,
         quantity=quantity,
         cost=cost,
         realized=realized,
-        commission=EXACT.add(position.commission, fill.commission),
+        commission=add(position.commission, fill.commission),
     )
 
 
@@ -113,8 +114,8 @@ def _portion(cost: Decimal, quantity: Decimal, of: Decimal) -> Decimal:
 
 def cash_flow(fill: Fill) -> Decimal:
     """What this fill moves in cash before commission, in its currency: negative for a buy."""
-    value = EXACT.multiply(EXACT.multiply(fill.quantity, fill.price), fill.multiplier)
-    return EXACT.minus(value) if fill.side == "BUY" else value
+    value = multiply(multiply(fill.quantity, fill.price), fill.multiplier)
+    return minus(value) if fill.side == "BUY" else value
 
 
 def settle(balance: Balance, fill: Fill) -> Balance:
@@ -126,17 +127,17 @@ def settle(balance: Balance, fill: Fill) -> Balance:
         raise ValueError(f"fill {fill.execution_id} is in {fill.currency}, the balance in {balance.currency}")
     return replace(
         balance,
-        amount=EXACT.subtract(EXACT.add(balance.amount, cash_flow(fill)), fill.commission),
-        commission=EXACT.add(balance.commission, fill.commission),
+        amount=subtract(add(balance.amount, cash_flow(fill)), fill.commission),
+        commission=add(balance.commission, fill.commission),
     )
 
 
 def move(balance: Balance, amount: Decimal) -> Balance:
     """The balance after a deposit (or, negative, a withdrawal), which is neither profit nor loss of the day."""
-    moved = EXACT.add(balance.amount, amount)
+    moved = add(balance.amount, amount)
     if not balance.day:
         return replace(balance, amount=moved)
-    return replace(balance, amount=moved, day_equity=EXACT.add(balance.day_equity, amount))
+    return replace(balance, amount=moved, day_equity=add(balance.day_equity, amount))
 
 
 def open_day(balance: Balance, day: str, equity: Decimal) -> Balance:
@@ -149,17 +150,7 @@ def reserve(position: Position, side: Side, quantity: Decimal, notional: Decimal
 
     Raises ValueError when less than nothing would be working or reserved.
     """
-    if side == "BUY":
-        working = EXACT.add(position.working_buy, quantity)
-        reserved = EXACT.add(position.reserved_buy, notional)
-        if working < ZERO or reserved < ZERO:
-            raise _impossible(position, side, quantity, notional)
-        return replace(position, working_buy=working, reserved_buy=reserved)
-    working = EXACT.add(position.working_sell, quantity)
-    reserved = EXACT.add(position.reserved_sell, notional)
-    if working < ZERO or reserved < ZERO:
-        raise _impossible(position, side, quantity, notional)
-    return replace(position, working_sell=working, reserved_sell=reserved)
+    return _reserved(position, side, quantity, notional, add)
 
 
 def release(position: Position, side: Side, quantity: Decimal, notional: Decimal) -> Position:
@@ -167,7 +158,27 @@ def release(position: Position, side: Side, quantity: Decimal, notional: Decimal
 
     Raises ValueError when more would be given back than is working or reserved.
     """
-    return reserve(position, side, EXACT.minus(quantity), EXACT.minus(notional))
+    return _reserved(position, side, quantity, notional, subtract)
+
+
+def _reserved(
+    position: Position,
+    side: Side,
+    quantity: Decimal,
+    notional: Decimal,
+    change: Callable[[Decimal, Decimal], Decimal],
+) -> Position:
+    if side == "BUY":
+        working = change(position.working_buy, quantity)
+        reserved = change(position.reserved_buy, notional)
+    else:
+        working = change(position.working_sell, quantity)
+        reserved = change(position.reserved_sell, notional)
+    if working < ZERO or reserved < ZERO:
+        raise _impossible(position, side, change(ZERO, quantity), change(ZERO, notional))
+    if side == "BUY":
+        return replace(position, working_buy=working, reserved_buy=reserved)
+    return replace(position, working_sell=working, reserved_sell=reserved)
 
 
 def _impossible(position: Position, side: Side, quantity: Decimal, notional: Decimal) -> ValueError:
@@ -184,8 +195,8 @@ def closable(position: Position) -> Decimal:
     """Signed units that an order may still close: the position less the working orders that already close it."""
     quantity = position.quantity
     if quantity > ZERO:
-        return max(ZERO, EXACT.subtract(quantity, position.working_sell))
-    return min(ZERO, EXACT.add(quantity, position.working_buy))
+        return max(ZERO, subtract(quantity, position.working_sell))
+    return min(ZERO, add(quantity, position.working_buy))
 
 
 def average_price(position: Position) -> Decimal | None:
@@ -197,9 +208,9 @@ def average_price(position: Position) -> Decimal | None:
 
 def market_value(position: Position, mark: Decimal) -> Decimal:
     """What the position is worth at this price, in its currency: negative when short."""
-    return EXACT.multiply(EXACT.multiply(position.quantity, mark), position.multiplier)
+    return multiply(multiply(position.quantity, mark), position.multiplier)
 
 
 def unrealized(position: Position, mark: Decimal) -> Decimal:
     """The profit in the position at this price, in its currency, before commission."""
-    return EXACT.subtract(market_value(position, mark), position.cost)
+    return subtract(market_value(position, mark), position.cost)

@@ -36,11 +36,11 @@ Problem = tuple[Code, str]
 """A stable code and the sentence for a person."""
 
 
-class Message(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag=True, tag_field="type"):
+class Message(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=True, tag=True, tag_field="type"):
     """What every message is: immutable, tagged with its own name, strict."""
 
 
-class Provenance(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+class Provenance(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """Where a decision came from; carried from the request to the trade."""
 
     strategy_id: Id | None = None

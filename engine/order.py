@@ -17,7 +17,7 @@ from engine import events as e
 from engine.commands import Ticket
 from engine.gate import Venue
 from engine.messages import ExecutionCommand
-from engine.values import EXACT, ZERO, OrderStatus
+from engine.values import EXACT, ZERO, OrderStatus, add, multiply, subtract
 
 TERMINAL: Final = frozenset({"FILLED", "CANCELED", "REJECTED", "EXPIRED"})
 AWAITING: Final = frozenset({"SUBMITTING", "PENDING_CANCEL", "PENDING_REPLACE"})
@@ -26,7 +26,7 @@ MAX_ASKS: Final = 3
 """How often the venue is asked before an order it does not know, or a count that does not agree, is an alarm."""
 
 
-class Replacement(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Replacement(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """The quantity and price that the venue was asked for and has not yet answered."""
 
     command_id: str
@@ -36,7 +36,7 @@ class Replacement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     former_reserve_price: Decimal
 
 
-class Order(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Order(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """The state of an order. `working` units are reserved with the subscriber at `reserve_price` each."""
 
     ticket: Ticket
@@ -62,12 +62,12 @@ class Order(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def leaves(self) -> Decimal:
         """Units not yet filled; zero once the order is over."""
-        return ZERO if self.status in TERMINAL else EXACT.subtract(self.quantity, self.filled)
+        return ZERO if self.status in TERMINAL else subtract(self.quantity, self.filled)
 
     @property
     def reserved(self) -> Decimal:
         """The notional that risk counts for the working units."""
-        return EXACT.multiply(EXACT.multiply(self.working, self.reserve_price), self.ticket.multiplier)
+        return multiply(multiply(self.working, self.reserve_price), self.ticket.multiplier)
 
     @property
     def average_price(self) -> Decimal | None:
@@ -176,7 +176,7 @@ def _after_accepted(order: Order, event: e.OrderAccepted) -> Order:
 def _after_filled(order: Order, event: e.OrderFilled) -> Order:
     fill = event.fill
     over = event.status == "FILLED"
-    held = ZERO if over else EXACT.subtract(order.working, fill.quantity)
+    held = ZERO if over else subtract(order.working, fill.quantity)
     # A fill that overtook the acknowledgement is not the acknowledgement.
     unanswered = order.venue_order_id is None and event.status == "PARTIALLY_FILLED"
     return replace(
@@ -184,7 +184,7 @@ def _after_filled(order: Order, event: e.OrderFilled) -> Order:
         status=event.status,
         filled=event.filled,
         notional=EXACT.fma(fill.quantity, fill.price, order.notional),
-        commission=EXACT.add(order.commission, fill.commission),
+        commission=add(order.commission, fill.commission),
         executions=(*order.executions, fill.execution_id),
         # A late fill of an order that is over finds nothing reserved any more.
         working=max(ZERO, held),
@@ -225,7 +225,7 @@ def _after_cancel_requested(order: Order, event: e.CancelRequested) -> Order:
 
 def _after_replace_requested(order: Order, event: e.ReplaceRequested) -> Order:
     """Until the venue answers, the worse of both is reserved."""
-    leaves = EXACT.subtract(max(order.quantity, event.quantity), order.filled)
+    leaves = subtract(max(order.quantity, event.quantity), order.filled)
     return replace(
         order,
         status="PENDING_REPLACE",
@@ -251,13 +251,15 @@ def _settled(order: Order, quantity: Decimal, limit_price: Decimal | None, reser
     )
     status = resting(changed) if order.status != "PENDING_CANCEL" else "PENDING_CANCEL"
     over = changed.filled >= quantity
+    # Without a venue's id, the acknowledgement is still to come.
+    since = order.waiting_since if status == "PENDING_CANCEL" else at if order.venue_order_id is None else None
     return replace(
         changed,
         status="FILLED" if over else status,
         quantity=changed.filled if over else quantity,
-        working=ZERO if over else EXACT.subtract(quantity, changed.filled),
+        working=ZERO if over else subtract(quantity, changed.filled),
         reserve_price=reserve,
-        waiting_since=order.waiting_since if status == "PENDING_CANCEL" and not over else None,
+        waiting_since=None if over else since,
     )
 
 
@@ -267,7 +269,7 @@ def _after_replaced(order: Order, event: e.OrderReplaced) -> Order:
 
 
 def _after_refused(order: Order, event: e.AmendRefused) -> Order:
-    if event.what == "CANCEL" and not order.heard_of:
+    if event.what == "CANCEL" and not order.heard_of and order.replacement is None:
         # Refused because the venue does not know the order: that it works would be a guess.
         return replace(order, status="SUBMITTING", asks=0, misses=0, waiting_since=event.at, updated_at=event.at)
     if event.what == "CANCEL":
@@ -293,7 +295,8 @@ def _after_lost(order: Order, event: e.OrderLost) -> Order:
 
 
 def _after_resent(order: Order, event: e.OrderResent) -> Order:
-    return replace(order, status="SUBMITTING", asks=0, misses=0, waiting_since=event.at, updated_at=event.at)
+    # Asked still: if the first sending was taken after all, there may be more to know than its acknowledgement.
+    return replace(order, status="SUBMITTING", asks=1, misses=0, waiting_since=event.at, updated_at=event.at)
 
 
 def _unchanged(order: Order, event: e.ReportImpossible) -> Order:

@@ -15,12 +15,19 @@ from engine.values import OrderType, Side, TimeInForce
 
 
 class PortMessage(
-    Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag=True, tag_field="type", omit_defaults=True
+    Struct,
+    frozen=True,
+    gc=False,  # immutable values make no cycles
+    forbid_unknown_fields=True,
+    kw_only=True,
+    tag=True,
+    tag_field="type",
+    omit_defaults=True,
 ):
     """What every message across the venue port is."""
 
 
-class Capabilities(Struct, frozen=True, kw_only=True):
+class Capabilities(Struct, frozen=True, gc=False, kw_only=True):
     """What a venue declares that it can do. `deduplicates`: a client order id sent twice makes one order."""
 
     order_types: frozenset[OrderType]

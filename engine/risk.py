@@ -15,13 +15,11 @@ from datetime import datetime, timedelta
 from decimal import Context, Decimal
 from typing import Final, NamedTuple
 
-from msgspec import Struct
-
 from engine.config import Allow, InstrumentSpec
 from engine.figures import Figures, measure
+from engine.gate import Venue
 from engine.messages import ExecutionRequest
 from engine.refusal import Refusal
-from engine.reports import Capabilities
 from engine.values import ONE, ZERO, SubscriberStatus, is_multiple
 
 __all__ = [
@@ -29,7 +27,6 @@ __all__ = [
     "PRE_CHECKS",
     "Check",
     "Figures",
-    "Route",
     "check",
     "explain",
     "measure",
@@ -41,16 +38,6 @@ CLOCK_SKEW: Final = timedelta(seconds=5)
 
 _BPS = Decimal(10_000)
 _RATIO = Context(prec=9)  # Basis points to look at, not what the check compares.
-
-
-class Route(Struct, frozen=True, kw_only=True):
-    """The venue an instrument's orders go to, as far as it is known here."""
-
-    venue: str
-    up: bool
-    paused: bool = False
-    reason: str = ""
-    capabilities: Capabilities | None = None
 
 
 PRE_CHECKS: Final = (
@@ -78,9 +65,10 @@ def pre_checks(
     status: SubscriberStatus | None,
     allow: Allow,
     spec: InstrumentSpec | None,
-    route: Route | None,
+    route: Venue | None,
 ) -> Refusal | None:
-    """Why this request may not even be sized, or None. `status` is None for a subscriber that nobody made known."""
+    """Why this request may not even be sized, or None. `status` is None for a subscriber that nobody made known,
+    `route` is the venue that the instrument's orders go to, as far as it is known here."""
     if killed:
         return Refusal("KILLED", "the kill switch is on")
     if status != "ACTIVE":
@@ -105,16 +93,16 @@ def pre_checks(
     return _venue(request, route)
 
 
-def _venue(request: ExecutionRequest, route: Route) -> Refusal | None:
-    if not route.up:
-        return Refusal("VENUE_DOWN", f"venue {route.venue} is down: {route.reason}")
-    if route.paused:
-        return Refusal("VENUE_PAUSED", f"venue {route.venue} is paused: {route.reason}")
-    can = route.capabilities
+def _venue(request: ExecutionRequest, venue: Venue) -> Refusal | None:
+    if not venue.up:
+        return Refusal("VENUE_DOWN", f"venue {venue.name} is down: {venue.reason}")
+    if venue.paused:
+        return Refusal("VENUE_PAUSED", f"venue {venue.name} is paused: {venue.reason}")
+    can = venue.capabilities
     if can is None or request.order_type not in can.order_types:
-        return Refusal("VENUE_CANNOT", f"order_type: venue {route.venue} takes no {request.order_type} orders")
+        return Refusal("VENUE_CANNOT", f"order_type: venue {venue.name} takes no {request.order_type} orders")
     if request.time_in_force not in can.times_in_force:
-        return Refusal("VENUE_CANNOT", f"time_in_force: venue {route.venue} takes no {request.time_in_force} orders")
+        return Refusal("VENUE_CANNOT", f"time_in_force: venue {venue.name} takes no {request.time_in_force} orders")
     return None
 
 

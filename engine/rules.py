@@ -13,6 +13,8 @@ from engine.config import Config, InstrumentSpec, Limits, instrument
 from engine.values import instrument_key
 
 ALWAYS_OPEN = "24/7"
+MAX_KEPT = 100_000
+"""Instruments that are kept ready; a client may ask for any symbol, allowed or not."""
 
 
 class Rules:
@@ -28,7 +30,7 @@ class Rules:
         self.venues = tuple(config.venues)
         self._routes = config.routes
         self._sessions = sessions
-        self._specs: dict[str, InstrumentSpec | None] = {}
+        self._specs: dict[str, InstrumentSpec] = {}
         self._session: dict[str, tuple[datetime, datetime]] = {}
 
     def with_config(self, config: Config) -> Rules:
@@ -38,10 +40,12 @@ class Rules:
     def instrument(self, exchange: str, symbol: str) -> InstrumentSpec | None:
         """Units and currency of an instrument, or None where its exchange is not configured."""
         key = instrument_key(exchange, symbol)
-        if key not in self._specs:
-            # Only allowed symbols get here, so this cannot grow without end.
-            self._specs[key] = instrument(self.config, exchange, symbol)
-        return self._specs[key]
+        spec = self._specs.get(key)
+        if spec is None:
+            spec = instrument(self.config, exchange, symbol)
+            if spec is not None and len(self._specs) < MAX_KEPT:
+                self._specs[key] = spec
+        return spec
 
     def route(self, exchange: str, symbol: str) -> str | None:
         """The venue that orders in this instrument go to, or None."""

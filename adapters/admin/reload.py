@@ -16,7 +16,6 @@ from msgspec.structs import replace
 from adapters.engine import Engine
 from adapters.settings import load
 from engine.config import Config
-from engine.rules import Rules
 
 LIVE: Final = ("allow", "limits")
 """Tables that can change while the engine runs."""

@@ -158,6 +158,7 @@ def test_a_venue_that_forgets_the_end_of_the_day_is_asked_now_and_then(bench: Be
     assert asked == 1
     works = {"status": "WORKING", "quantity": D(10), "filled": D(0), "venue_order_id": "V1"}
     say(bench, name, r.Snapshot, **works)
+    bench.wait(1)
     assert len(bench.sent(r.Reconcile)) == asked
     bench.wait(20)
     assert len(bench.sent(r.Reconcile)) == asked + 1

@@ -123,3 +123,4 @@ def test_an_acknowledgement_of_what_was_never_sent_is_ignored(pair: tuple[Bench,
     signals(here, 1)
     here.tell("post/1", PostReceived(partition=1, sequence=7))
     assert kept(here, 1) == ["m/0000000000000001"]
+    assert here.events(e.DeadLettered) == []

@@ -19,6 +19,7 @@ from adapters.bus.wire import Wire
 from adapters.engine import Engine
 from adapters.settings import load
 from engine.identity import partition_of
+from tests.adapters.bus.conftest import until
 
 CONFIG = Path(__file__).parents[2] / "config.toml"
 SUBSCRIBERS = [f"sub-{number}" for number in range(20)]
@@ -87,17 +88,14 @@ async def test_a_signal_reaches_the_followers_in_both_partitions_once(tmp_path: 
         assert {partition_of(name, 2) for name in SUBSCRIBERS} == {0, 1}
         strategy = engines[partition_of("momentum", 2)].partition
         async with asyncio.timeout(20):
-            while len(strategy.actors.get("strategy/momentum", _Nobody).parts) < len(SUBSCRIBERS):
-                await asyncio.sleep(0.01)
+            await until(lambda: len(strategy.actors.get("strategy/momentum", _Nobody).parts) == len(SUBSCRIBERS))
             client.publish(quote())
-            while any(engine.market.mark("XNAS:AAPL", datetime.now(UTC)) is None for engine in engines):
-                await asyncio.sleep(0.01)
+            await until(lambda: all(engine.market.mark("XNAS:AAPL", datetime.now(UTC)) for engine in engines))
             signal = {"request_id": "r-1", "signal_id": "s-1", "strategy_id": "momentum", "exchange": "XNAS"}
             signal |= {"symbol": "AAPL", "side": "BUY", "quantity": "1", "order_type": "MARKET"}
             signal |= {"time_in_force": "DAY", "issued_at": datetime.now(UTC).isoformat()}
             assert (await ask(client, "signal", "momentum", **signal))["status"] == "ACCEPTED"
-            while len(fills) < len(SUBSCRIBERS):
-                await asyncio.sleep(0.01)
+            await until(lambda: len(fills) >= len(SUBSCRIBERS))
         assert sorted(fills) == sorted(SUBSCRIBERS)
         for engine in engines:
             for address, actor in engine.partition.actors.items():

@@ -1,10 +1,10 @@
-"""An order's life: the transition table is total, and no sequence of reports makes an order that cannot be."""
+"""An order's life: what each report leads to, and that no sequence of reports makes an order that cannot be."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,8 +16,6 @@ from engine import reports as r
 from engine.commands import Ticket
 from engine.hearing import hear, started
 from engine.order import TERMINAL, Order, about, after, patience
-from engine.transitions import TABLE
-from engine.values import OrderStatus
 
 D = Decimal
 AT = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
@@ -42,8 +40,6 @@ TICKET = Ticket(
     strategy_id="momentum",
     approved_at=AT,
 )
-STATUSES = get_args(OrderStatus)
-REPORTS = get_args(r.OrderReport)
 
 
 def order(status: Any = "SUBMITTING", **fields: Any) -> Order:
@@ -106,29 +102,6 @@ def replacing(state: Order, quantity: str) -> Order:
         **about(state, AT), command_id="c-1", quantity=D(quantity), limit_price=D(100), reserve_price=D(100)
     )
     return after(state, event)
-
-
-# the table
-
-
-@pytest.mark.parametrize("status", STATUSES)
-@pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.__name__)
-def test_every_report_in_every_state_has_a_verdict_and_a_reason(status: str, report: type) -> None:
-    row = TABLE[status, report]
-    assert row.verdict in ("legal", "stale", "impossible")
-    assert row.why.endswith(".")
-
-
-def test_the_table_has_nothing_else() -> None:
-    assert set(TABLE) == {(status, report) for status in STATUSES for report in REPORTS}
-
-
-def test_what_never_was_sent_cannot_be_reported_on() -> None:
-    assert {row.verdict for (status, _), row in TABLE.items() if status == "NEW"} == {"impossible"}
-
-
-def test_an_execution_is_never_stale() -> None:
-    assert "stale" not in {row.verdict for (_, report), row in TABLE.items() if report is r.Filled}
 
 
 # what each report leads to
@@ -249,6 +222,42 @@ def test_a_cancel_does_not_make_an_open_question_forgotten() -> None:
     state = told(cancelling(order("WORKING", asks=2, waiting_since=AT)), cancel_rejected())
     assert state.status == "WORKING"
     assert state.waiting_since is not None
+
+
+def test_a_replacement_does_not_make_an_open_question_forgotten() -> None:
+    rejected = r.ReplaceRejected(client_order_id=ID, reason="no", at=AT)
+    state = told(replacing(order("WORKING", asks=2, waiting_since=AT), "20"), rejected)
+    assert state.status == "WORKING"
+    assert state.waiting_since is not None
+
+
+def test_a_replacement_that_was_taken_after_all_makes_room_for_its_executions() -> None:
+    state = order("WORKING", asks=1, waiting_since=AT)
+    answer = [filled("4"), filled("12", 2), snapshot("FILLED", "16", "16")]
+    assert told(state, *answer).quantity == 16
+    assert told(state, *answer, *answer).status == "FILLED"
+
+
+def test_a_cancel_refused_in_the_middle_of_a_replacement_leaves_the_replacement() -> None:
+    state = told(cancelling(replacing(order("WORKING", venue_order_id=None), "15")), cancel_rejected())
+    assert state.status == "PENDING_REPLACE"
+    assert told(state, filled("1")).status == "PENDING_REPLACE"
+
+
+def test_an_order_that_was_sent_again_and_is_found_is_asked_about() -> None:
+    again = after(order(), e.OrderResent(**about(order(), AT)))
+    assert told(again, accepted()).waiting_since is not None
+
+
+def test_an_execution_counts_once() -> None:
+    state = told(order("WORKING"), filled("3"), filled("3"))
+    assert (state.filled, state.executions) == (D(3), ("x-1",))
+    assert hear(state, filled("3"), AT) == ()
+
+
+def test_a_fill_is_no_acknowledgement() -> None:
+    assert patience(told(order(), filled("3")), 5, 2) == 5
+    assert patience(told(order(), filled("3"), accepted()), 5, 2) is None
 
 
 def test_a_snapshot_that_nobody_asked_for_changes_nothing() -> None:

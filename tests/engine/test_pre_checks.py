@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from engine import risk
 from engine.config import Allow, InstrumentSpec
+from engine.gate import Venue
 from engine.messages import ExecutionRequest
 from engine.reports import Capabilities
-from engine.risk import Route
 
 D = Decimal
 AT = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
@@ -41,8 +41,8 @@ REQUEST = ExecutionRequest(
     time_in_force="DAY",
     issued_at=AT,
 )
-ROUTE = Route(
-    venue="paper",
+ROUTE = Venue(
+    name="paper",
     up=True,
     capabilities=Capabilities(
         order_types=frozenset({"MARKET"}), times_in_force=frozenset({"DAY"}), modify=True, deduplicates=True
@@ -126,7 +126,7 @@ def test_another_exchanges_instrument_is_not_allowed_by_its_full_name() -> None:
         replace(ROUTE, capabilities=replace(ROUTE.capabilities, times_in_force=frozenset())),
     ],
 )
-def test_a_venue_that_never_said_what_it_can_can_nothing(route: Route) -> None:
+def test_a_venue_that_never_said_what_it_can_can_nothing(route: Venue) -> None:
     refusal = risk.pre_checks(**ALLOWED | {"route": route})
     assert refusal is not None
     assert refusal.code == "VENUE_CANNOT"

@@ -190,7 +190,7 @@ def an_order_is_submitted_twice_and_the_gate_forgets() -> Iterator[None]:
 
     def sent(was: Any, actor: VenueActor, event: e.ChildSent) -> None:
         was(actor, event)
-        actor.put("", replace(actor.venue, last_sequence=-1))
+        actor.put("", replace(actor.venue, last_order_id=""))
 
     with wrapped(OrderActor.RECEIVE, StartOrder, start), wrapped(VenueActor.APPLY, e.ChildSent, sent):
         yield
@@ -298,16 +298,13 @@ def a_short_sale_is_booked_as_a_buy() -> Iterator[None]:
 @plant
 def open_orders_do_not_count_against_limits() -> Iterator[None]:
     def request(was: Any, actor: SubscriberActor, *rest: Any) -> Any:
-        kept = dict(actor.parts)
-        for part, held in kept.items():
-            if part.startswith("position/"):
-                actor.parts[part] = replace(held, working_buy=0 * held.quantity, working_sell=0 * held.quantity)
+        kept = dict(actor.positions)
+        for instrument, held in kept.items():
+            actor.positions[instrument] = replace(held, working_buy=0 * held.quantity, working_sell=0 * held.quantity)
         try:
             return was(actor, *rest)
         finally:
-            for part, held in kept.items():
-                if part.startswith("position/"):
-                    actor.parts[part] = held
+            actor.positions.update(kept)
 
     with wrapped(SubscriberActor, "_decide", request):
         yield

@@ -179,7 +179,10 @@ class World:
             self.wires.send(self.now + timedelta(seconds=1), "late", parcel.node, parcel.venue, parcel.message)
         for name in self.rules.venues:
             self.sessions[node.number, name] = False
-            self.venues[node.number, name].lost |= self.wires.cut(node.number, name, 1.0, 0.5)
+            venue = self.venues[node.number, name]
+            venue.lost |= self.wires.cut(node.number, name, 1.0, 0.5)
+            # What was heard and not yet durable is lost, too.
+            venue.lost |= {name for name, found in venue.orders.items() if found[-1].executions}
 
     def connect(self, number: int, name: str) -> None:
         """A session comes up."""
