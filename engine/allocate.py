@@ -66,7 +66,11 @@ class Sizing(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
 
 def _plain(value: Decimal) -> str:
     """Digits without trailing zeros or an exponent."""
-    return f"{value.normalize(EXACT):f}"
+    text = str(value)
+    if "E" in text:
+        return f"{value.normalize(EXACT):f}"
+    # As most numbers are short, this is a quarter of the way over `normalize`.
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 class Sized(Struct, frozen=True, gc=False):

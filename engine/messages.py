@@ -6,24 +6,32 @@ Every message is a frozen struct tagged by its `type` that forbids unknown field
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
 
 from engine.config import Limits
 from engine.sanity import limit_problems
 from engine.values import (
+    EXCHANGE_PATTERN,
+    ID_PATTERN,
+    REQUEST_PATTERN,
+    SYMBOL_PATTERN,
     ZERO,
     Currency,
     Exchange,
+    ExchangeLater,
     Id,
+    IdLater,
     Intent,
     Number,
     OrderType,
     Side,
     SubscriberStatus,
     Symbol,
+    SymbolLater,
     Time,
     TimeInForce,
 )
@@ -80,12 +88,12 @@ class ExecutionPlan(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class ExecutionRequest(Message, frozen=True, kw_only=True, omit_defaults=True):
     """A decision to trade, for one subscriber (its id in the subject) or, as a signal, for a strategy's subscribers."""
 
-    request_id: Id
-    signal_id: Id
-    strategy_id: Id
-    subscriber_id: Id | None = None
-    exchange: Exchange
-    symbol: Symbol
+    request_id: IdLater
+    signal_id: IdLater
+    strategy_id: IdLater
+    subscriber_id: IdLater | None = None
+    exchange: ExchangeLater
+    symbol: SymbolLater
     side: Side | None = None
     intent: Intent | None = None
     quantity: Number | None = None
@@ -103,6 +111,10 @@ class ExecutionRequest(Message, frozen=True, kw_only=True, omit_defaults=True):
 
     def problem(self) -> Problem | None:
         """What makes this request senseless whoever asks, or None."""
+        whose = "0" if self.subscriber_id is None else self.subscriber_id
+        texts = (self.request_id, self.signal_id, self.strategy_id, whose, self.exchange, self.symbol)
+        if not _in_grammar("\n".join(texts)):
+            return "BAD_TEXT", _misspelt(texts)
         if self.signal_id.startswith(INTENT_PREFIX) and self.strategy_id != "intent":
             return "RESERVED_ID", f"signal_id: {INTENT_PREFIX} begins the ids of order intents only"
         if (self.side is None) == (self.intent is None):
@@ -126,6 +138,25 @@ class ExecutionRequest(Message, frozen=True, kw_only=True, omit_defaults=True):
         if sizes == 0 and self.intent != "CLOSE" and self.subscriber_id is not None:
             return "MISSING_SIZE", "one of quantity, notional and weight must be given"
         return None
+
+
+_in_grammar: Final = re.compile(REQUEST_PATTERN).fullmatch
+_TEXTS: Final = (
+    ("request_id", ID_PATTERN),
+    ("signal_id", ID_PATTERN),
+    ("strategy_id", ID_PATTERN),
+    ("subscriber_id", ID_PATTERN),
+    ("exchange", EXCHANGE_PATTERN),
+    ("symbol", SYMBOL_PATTERN),
+)
+
+
+def _misspelt(texts: tuple[str, ...]) -> str:
+    """The first of a request's texts that is not what it may be, as msgspec would say it."""
+    for text, (name, pattern) in zip(texts, _TEXTS, strict=True):
+        if not re.match(pattern, text):
+            return f"{name}: Expected `str` matching regex {pattern!r}"
+    raise AssertionError(f"none of {texts} is wrong alone")
 
 
 class OrderIntent(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

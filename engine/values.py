@@ -44,15 +44,25 @@ SubscriberStatus = Literal["ACTIVE", "PAUSED", "CLOSED"]
 MAX_INTEGER_DIGITS = 18
 MAX_DECIMALS = 12
 
-ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:/@#+=-]{0,127}\Z"
-SYMBOL_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:/&^=+-]{0,63}\Z"
-EXCHANGE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}\Z"
+_ID = r"[A-Za-z0-9][A-Za-z0-9._:/@#+=-]{0,127}"
+_SYMBOL = r"[A-Za-z0-9][A-Za-z0-9._:/&^=+-]{0,63}"
+_EXCHANGE = r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}"
+ID_PATTERN = rf"^{_ID}\Z"
+SYMBOL_PATTERN = rf"^{_SYMBOL}\Z"
+EXCHANGE_PATTERN = rf"^{_EXCHANGE}\Z"
 CURRENCY_PATTERN = r"^[A-Z][A-Z0-9]{2,7}\Z"
+
+# Together, in this order, on lines: request, signal, strategy and subscriber id, exchange, symbol.
+REQUEST_PATTERN = "\n".join((_ID, _ID, _ID, _ID, _EXCHANGE, _SYMBOL))
 
 Id = Annotated[str, Meta(pattern=ID_PATTERN)]
 Symbol = Annotated[str, Meta(pattern=SYMBOL_PATTERN)]
 Exchange = Annotated[str, Meta(pattern=EXCHANGE_PATTERN)]
 Currency = Annotated[str, Meta(pattern=CURRENCY_PATTERN)]
+# The same texts in a message that looks at all of its own at once, which takes a fifth of the time.
+IdLater = Annotated[str, Meta(extra_json_schema={"pattern": ID_PATTERN})]
+SymbolLater = Annotated[str, Meta(extra_json_schema={"pattern": SYMBOL_PATTERN})]
+ExchangeLater = Annotated[str, Meta(extra_json_schema={"pattern": EXCHANGE_PATTERN})]
 Time = Annotated[datetime, Meta(tz=True)]
 
 ZERO = Decimal(0)

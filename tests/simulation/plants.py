@@ -284,7 +284,7 @@ def commission_is_not_charged() -> Iterator[None]:
 
 
 @plant
-def a_short_sale_is_booked_as_a_buy() -> Iterator[None]:
+def a_fill_that_adds_to_a_short_is_booked_at_another_price() -> Iterator[None]:
     def book(was: Any, actor: SubscriberActor, message: BookFill, turn: Turn) -> None:
         held = actor.parts.get(f"position/{message.fill.exchange}:{message.fill.symbol}")
         if held is not None and held.quantity < 0 and message.fill.side == "SELL":
