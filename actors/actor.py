@@ -1,7 +1,7 @@
-"""What an actor is: an address, parts of state, `receive` to decide and `apply` to change.
+"""What an actor is: an address, parts of state, RECEIVE to decide and APPLY to change.
 
-`receive` never changes state itself: it records events, and `apply` folds them, now and at every replay. Both are
-tables from a message's or event's class to a method, so that a test can see that nothing is left unhandled.
+What receives never changes state itself: it records events, and what applies folds them, now and at every replay. Both
+are tables from a message's or event's class to a method, so that a test can see that nothing is left unhandled.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ class Actor:
 
     kind: ClassVar[str]
     RECEIVE: ClassVar[Mapping[type, Receive]]
+    """Decides about a message: records events and tells others, through the turn. Raising undoes the whole turn."""
     APPLY: ClassVar[Mapping[type, Apply]]
+    """Folds an event into the state; the same at every replay."""
     PARTS: ClassVar[Mapping[str, type]]
     """The struct of each part by the part's name up to its first '/'; '' is the actor's main part."""
     timed: ClassVar[bool] = False
@@ -48,12 +50,8 @@ class Actor:
     def __repr__(self) -> str:
         return f"<{self.address} {self.parts.get('')!r}>"
 
-    def receive(self, message: Any, turn: Turn) -> None:
-        """Decides: records events and tells others, through `turn`. Raising undoes the whole turn."""
-        self.RECEIVE[message.__class__](self, message, turn)
-
     def apply(self, event: Any) -> None:
-        """Folds an event into the state; the same at every replay."""
+        """Folds an event into the state, outside of a turn."""
         self.APPLY[event.__class__](self, event)
 
     def put(self, part: str, value: Struct) -> None:

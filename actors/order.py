@@ -63,7 +63,7 @@ class OrderActor(Actor):
 
     @property
     def due(self) -> datetime | None:
-        order = self.order
+        order: Order | None = self.parts.get("")
         if order is None:
             return None
         wait = order_.patience(order, ACK_S, SETTLE_S)
@@ -78,7 +78,7 @@ class OrderActor(Actor):
     # from the subscriber
 
     def _start(self, message: StartOrder, turn: Turn) -> None:
-        if self.order is not None:
+        if self.parts:
             return
         ticket = message.ticket
         turn.record(hearing.started(ticket, turn.now))
@@ -190,7 +190,7 @@ class OrderActor(Actor):
     # from the venue, and from the clock
 
     def _report(self, report: Any, turn: Turn) -> None:
-        order = self.order
+        order: Order | None = self.parts.get("")
         if order is None:
             reason = f"a venue reports {type(report).__name__} of an order that this engine never made: {report!r}"
             turn.alarm("UNKNOWN_ORDER", self.address, reason)
@@ -211,6 +211,9 @@ class OrderActor(Actor):
         about = order_.about(order, turn.now)
         since = order.waiting_since or order.ticket.expires_at
         self._record(e.OrderAsked(**about, reason=f"{order.status}, and no word from the venue since {since}"), turn)
+        if order.asks == order_.MAX_ASKS:
+            reason = f"{order.status} since {since}: the venue was asked {order.asks} times and answered nothing"
+            turn.alarm("NO_ANSWER", self.address, reason)
 
     def _recover(self, _: Recover, turn: Turn) -> None:
         """The venue's session came up, and it was asked about all open orders at once: the answer is awaited."""

@@ -271,9 +271,11 @@ class Partition:
         batch.taken = self._taken
         for actor in self._moved.values():
             # Once a batch, not once a turn: of what an order waited for in between, nothing is left.
-            self._timers.set(actor.address, actor.due)
             if actor.done:
+                self._timers.set(actor.address, None)
                 self._finished.append((batch.sequence, actor))
+            else:
+                self._timers.set(actor.address, actor.due)
         self._moved.clear()
         if batch.events or batch.left or batch.outgoing or batch.cursors or batch.states:
             return batch
@@ -290,7 +292,6 @@ class Partition:
         message = letter.message
         marks = len(turn.events), len(turn.outgoing)
         try:
-            # `actor.receive(message, turn)`, a call less.
             actor.RECEIVE[message.__class__](actor, message, turn)
         except Exception as error:  # noqa: BLE001 - a turn is atomic: whatever it raised, nothing of it remains
             self._undo(actor, batch, marks)

@@ -84,7 +84,6 @@ class Turn:
     def record(self, event: Event) -> None:
         """It happened: applied now, in the journal with this batch."""
         actor = self._actor
-        # `actor.apply(event)`, a call less.
         actor.APPLY[event.__class__](actor, event)
         self.events.append((actor.address, event))
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from msgspec import Raw, Struct, json
 
 from engine import events as e
+from engine.commands import Ticket
 from engine.distributed import (
     Distribution,
     ExecutionDistributed,
@@ -231,20 +232,7 @@ class Distributor:
             subscriber_id=event.subscriber_id,
             signal_id=event.signal_id,
             strategy_id=event.strategy_id,
-            orders=tuple(
-                JobOrder(
-                    order_id=ticket.order_id,
-                    exchange=ticket.exchange,
-                    symbol=ticket.symbol,
-                    side=ticket.side,
-                    quantity=ticket.quantity,
-                    order_type=ticket.order_type,
-                    limit_price=ticket.limit_price,
-                    time_in_force=ticket.time_in_force,
-                    leverage=ticket.leverage,
-                )
-                for ticket in event.tickets
-            ),
+            orders=tuple(map(_job_order, event.tickets)),
             decision=JobDecision(
                 reference=figures.reference,
                 notional=figures.notional,
@@ -259,3 +247,17 @@ class Distributor:
             at=event.at,
         )
         return self._subject("job", event.subscriber_id), _encode(job), event_id
+
+
+def _job_order(ticket: Ticket) -> JobOrder:
+    return JobOrder(
+        order_id=ticket.order_id,
+        exchange=ticket.exchange,
+        symbol=ticket.symbol,
+        side=ticket.side,
+        quantity=ticket.quantity,
+        order_type=ticket.order_type,
+        limit_price=ticket.limit_price,
+        time_in_force=ticket.time_in_force,
+        leverage=ticket.leverage,
+    )

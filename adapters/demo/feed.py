@@ -75,17 +75,11 @@ class Feed:
 
 
 async def leave(wire: Wire) -> None:
-    """Closes a wire whose server may be gone: it may have nothing to say goodbye to."""
-    try:
-        async with asyncio.timeout(LEAVE_S):
-            await wire.close()
-    except (OSError, RuntimeError, TimeoutError):
-        pass
-    except asyncio.CancelledError:
-        # Also raised where the wire was reconnecting: only a cancellation of ours goes on.
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
+    """Closes a wire whose server may be gone. Saying goodbye may fail then, or wait for ever, whatever cancels it."""
+    closing = asyncio.get_running_loop().create_task(wire.close())
+    await asyncio.wait([closing], timeout=LEAVE_S)
+    if not closing.cancel() and not closing.cancelled():
+        closing.exception()  # Looked at, so that nobody is told.
 
 
 def _forget(_: Exception) -> None:

@@ -231,7 +231,7 @@ class PaperExchange:
     def _end(self, order: PaperOrder, status: Literal["CANCELED", "EXPIRED"], reason: str, group: Group) -> None:
         order.status, order.reason = status, reason
         group.touched[order.number] = order
-        group.reports.append(ending(order.terms.client_order_id, status, reason, group.now))
+        group.reports.append(ending(order.terms.client_order_id, status, reason, order.filled, group.now))
 
     def _expire(self, group: Group) -> None:
         while self._expiries and self._expiries[0][0] <= group.now:

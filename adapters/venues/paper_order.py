@@ -129,11 +129,11 @@ def not_open(status: str | None) -> str:
     return "the order is not known" if status is None else f"the order is {status}"
 
 
-def ending(name: str, status: str, reason: str, at: datetime) -> Canceled | Expired:
-    """The report that an order is over without being filled."""
+def ending(name: str, status: str, reason: str, filled: Decimal, at: datetime) -> Canceled | Expired:
+    """The report that an order is over with its rest unfilled; it counts what was filled, so that none is missed."""
     if status == "EXPIRED":
-        return Expired(client_order_id=name, at=at)
-    return Canceled(client_order_id=name, reason=reason, at=at)
+        return Expired(client_order_id=name, filled=filled, at=at)
+    return Canceled(client_order_id=name, reason=reason, filled=filled, at=at)
 
 
 def restored(row: OrderRow, executions: Iterable[ExecutionRow]) -> PaperOrder:
@@ -170,7 +170,8 @@ def tell_again(venue: str, known: Known, repeated: Iterable[str], asked: Iterabl
         reports.append(Accepted(client_order_id=name, venue_order_id=f"{venue}-{row.number}", at=at))
         reports += _executions(venue, row, known)
         if row.status in ("CANCELED", "EXPIRED"):
-            reports.append(ending(name, row.status, row.reason, datetime.fromisoformat(row.changed_at)))
+            changed_at = datetime.fromisoformat(row.changed_at)
+            reports.append(ending(name, row.status, row.reason, Decimal(row.filled), changed_at))
     for name in asked:
         if name not in rows:
             reports.append(NotFound(client_order_id=name, at=now))

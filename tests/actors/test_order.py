@@ -151,6 +151,14 @@ def test_an_order_that_turns_up_after_all_is_adopted(bench: Bench) -> None:
     assert status(bench, name) == "WORKING"
 
 
+def test_a_venue_that_never_answers_is_an_alarm_and_the_order_stays_open(bench: Bench) -> None:
+    name = placed(bench)
+    for _ in range(6):
+        bench.wait(30)
+    assert "NO_ANSWER" in set(bench.alarms())
+    assert bench.part(f"order/{name}").status == "SUBMITTING"
+
+
 def test_a_venue_that_forgets_the_end_of_the_day_is_asked_now_and_then(bench: Bench) -> None:
     name = working(bench, time_in_force="DAY")
     bench.wait(24 * 3600)

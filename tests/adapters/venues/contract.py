@@ -156,6 +156,7 @@ class VenueContract:
         await desk.show(size="4")
         desk.submit(order("a", time_in_force="IOC"), order("b", limit="9", time_in_force="IOC"))
         reports = await desk.hears("a", Accepted, Filled, Canceled)
+        assert reports[-1].filled == reports[1].quantity, "an end says how much was filled before it"
         assert filled(reports) == [("4", "10.01")]
         assert reports[-1].reason
         await desk.hears("b", Accepted, Canceled)
