@@ -25,8 +25,8 @@ from adapters.bus.frames import PublishBuffer
 from adapters.bus.publisher import Publisher
 from adapters.bus.pull import Pull
 from adapters.bus.server import ENGINE_INBOX
-from adapters.bus.streams import ensure, plans, state, stream_name
-from adapters.bus.wire import Wire
+from adapters.bus.streams import StreamError, ensure, plans, state, stream_name
+from adapters.bus.wire import Wire, WireError
 from adapters.market.sessions import sessions
 from adapters.settings import subscriber as subscriber_setting
 from adapters.store.store import Store
@@ -44,6 +44,7 @@ DRAIN_S: Final = 10.0
 """How long a drain waits for the bus; what is not published by then is published after the next start."""
 FLUSH_S: Final = 1.0
 """Positions on the bus are written with the next batch, or after this long."""
+STREAMS_AGAIN_S: Final = 0.5
 
 KEYS_KEPT: Final = timedelta(days=7)
 """How long an idempotency key is remembered after its orders are over: as long as EXEC_IN keeps a message."""
@@ -93,6 +94,7 @@ class Engine:
         self._asks: dict[str, asyncio.Future[Any]] = {}
         self._on_error = on_error
         self._pull: Pull | None = None
+        self._tasks: asyncio.TaskGroup
         self._done = asyncio.Event()
 
     def _sessions(self, config: Config) -> dict[str, list[datetime]]:
@@ -122,6 +124,8 @@ class Engine:
         await self.bulk.connect()
         await ensure(self.control, plans(self.prefix))
         async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            self.control.watch(on_reconnect=self._reconnected)
             loop = tasks.create_task(self.loop.run())
             publishing = tasks.create_task(self.publisher.run(start.cursors, start.sequence), name="publisher")
             flushing = tasks.create_task(self._flush(), name="flush")
@@ -133,6 +137,20 @@ class Engine:
             publishing.cancel()
             flushing.cancel()
             await loop
+
+    def _reconnected(self) -> None:
+        """A server that comes back may have lost its store: the streams are made again, the journal fills them."""
+        if not self.draining:
+            self._tasks.create_task(self._ensure(), name="streams")
+
+    async def _ensure(self) -> None:
+        while self.control.connected and not self.draining:
+            try:
+                await ensure(self.control, plans(self.prefix))
+                return
+            except (WireError, StreamError) as error:
+                self._on_error(error)
+                await asyncio.sleep(STREAMS_AGAIN_S)
 
     def drain(self) -> None:
         """Takes nothing more in, finishes what is under way, and ends `run`."""

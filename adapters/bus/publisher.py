@@ -23,7 +23,7 @@ from engine.identity import subject_token
 
 MAX_WAITING: Final = 5_000
 """Batches held in memory for publishing; past it they are read from the journal again when their turn comes."""
-MESSAGES_AT_ONCE: Final = 4_000
+MESSAGES_AT_ONCE: Final = 1_000
 RETRY_S: Final = 0.5
 
 _pack: Final = msgpack.Encoder().encode

@@ -236,6 +236,9 @@ class EmbeddedServer:
         while time.monotonic() < deadline:
             if process.returncode is not None:
                 log = self._last_log_lines()
+                if process.returncode < 0:
+                    # Somebody ended it, which says nothing about its store.
+                    raise ServerError(f"nats-server was ended by signal {-process.returncode} while starting")
                 if "address already in use" in log:
                     raise PortInUseError(f"port {self.port} on {HOST} is in use by another process")
                 raise _ExitedError(f"nats-server exited with code {process.returncode} while starting:\n{log}")

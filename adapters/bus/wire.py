@@ -26,6 +26,7 @@ WRITE_LIMIT_BYTES: Final = 64 << 20
 RECONNECT_WAIT_S: Final = 0.2
 PING_INTERVAL_S: Final = 2
 PINGS_OUTSTANDING: Final = 2
+CLOSE_S: Final = 2.0
 
 
 class WireError(Exception):
@@ -200,8 +201,17 @@ class Wire:
 
     async def close(self) -> None:
         """Send what is pending and disconnect for good. A wire that was never connected is closed already."""
-        if self._began:
-            await self._client.close()
+        if not self._began:
+            return
+        client = self._client
+        if not client.is_connected:
+            # The original would write it, and a farewell, to a socket that is closed already.
+            client._pending, client._pending_data_size = [], 0
+        # A connection that is being made anew may refuse to close, or wait for ever for a socket that has gone.
+        closing = asyncio.get_running_loop().create_task(client.close(), name=f"closing {self._name}")
+        await asyncio.wait([closing], timeout=CLOSE_S)
+        if not closing.cancel() and not closing.cancelled() and isinstance(error := closing.exception(), Exception):
+            self._on_error(error)
 
     async def listen(self, subject: str, sink: Sink, queue: str = "") -> Listening:
         """Deliver messages on `subject` to `sink`, synchronously, in order, also after reconnections."""
@@ -243,7 +253,10 @@ class Wire:
             frames = [*self._client._pending, *frames]
             self._client._pending = []
             self._client._pending_data_size = 0
-        transport.write(b"".join(frames))
+        try:
+            transport.write(b"".join(frames))
+        except RuntimeError:
+            return False  # The socket has closed, which the reading side will find out next.
         return True
 
     def publish(self, buffer: PublishBuffer) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import shutil
+import signal
 from pathlib import Path
 
 from adapters.child import until
@@ -48,6 +51,39 @@ async def test_a_stream_store_wiped_after_a_kill_is_filled_again_from_the_journa
         assert await world.unpublished() == set()
 
 
+async def test_a_stream_store_wiped_under_a_running_daemon_is_made_and_filled_again(tmp_path: Path) -> None:
+    async with World(tmp_path) as world:
+        world.load(signals=3, asks=30)
+        await world.settled()
+        daemon, nats = world.daemon.pid, world.nats_pid
+        assert daemon is not None
+        os.kill(daemon, signal.SIGSTOP)
+        world.kill_nats()
+        await until(lambda: not _is_server(nats), 10, "the NATS server dead")
+        shutil.rmtree(world.data / "nats" / "jetstream")
+        os.kill(daemon, signal.SIGCONT)
+        world.load(signals=2, asks=10)
+        found = await world.settled()
+        assert found.problems == []
+        assert len(world.outside.signals) == 5
+        assert await world.unpublished() == set()
+
+
+async def test_a_nats_server_killed_again_and_again_keeps_its_store_and_the_daemon_its_drain(tmp_path: Path) -> None:
+    async with World(tmp_path) as world:
+        for pause in range(8):
+            world.load(signals=2, asks=40)
+            world.kill_nats()
+            await asyncio.sleep(0.01 * pause)
+            world.kill_nats()
+        found = await world.settled()
+        assert found.problems == []
+        assert await world.unpublished() == set()
+        assert not list((world.data / "nats").glob("jetstream.broken-*"))
+        world.kill_nats()
+        assert await world.daemon.stop() == 0
+
+
 async def test_no_nats_server_outlives_a_killed_daemon(tmp_path: Path) -> None:
     async with World(tmp_path) as world:
         pid = world.nats_pid
@@ -56,7 +92,7 @@ async def test_no_nats_server_outlives_a_killed_daemon(tmp_path: Path) -> None:
         await until(lambda: not _is_server(pid), 10, "the NATS server gone")
 
 
-def _is_server(pid: int) -> bool:
+def _is_server(pid: int | None) -> bool:
     try:
         return b"nats-server" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:

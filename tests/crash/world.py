@@ -8,6 +8,7 @@ import random
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -88,7 +89,7 @@ class World:
 
     async def answered(self) -> None:
         """Until everything asked is answered."""
-        await until(lambda: not self._work, SETTLE_S, f"{len(self._work)} requests answered")
+        await until(lambda: not self._work, SETTLE_S, "requests answered")
 
     async def taken(self) -> None:
         """Until everything asked is answered, or there is no daemon any more to answer."""
@@ -112,8 +113,9 @@ class World:
 
     def kill_nats(self) -> None:
         """SIGKILL for the NATS server alone."""
-        if pid := self.nats_pid:
-            os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            if pid := self.nats_pid:
+                os.kill(pid, signal.SIGKILL)
 
     def arm(self) -> None:
         """From here on the step that was built in is fatal."""
