@@ -202,11 +202,11 @@ def verify(*, where: Where = HERE) -> int:
 
 
 @app.command
-def bench(*, where: Where = HERE) -> int:
-    """Measure throughput and latency, and print a table."""
+def bench(*options: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> int:
+    """Measure throughput and latency, and print a table. Its options: `tradewright bench -- --help`."""
     from adapters.bench import main as measure
 
-    return measure() or 0
+    return measure(options)
 
 
 def complain(text: str) -> int:
