@@ -41,6 +41,11 @@ class _WireTransport(TcpTransport):
         assert self._io_writer is not None
         self._io_writer.transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
 
+    def abandon(self) -> None:
+        """Close the socket, if there is one, without waiting for anything."""
+        if self._io_writer is not None:
+            self._io_writer.transport.abort()
+
     def unsent_bytes(self) -> int:
         """What has been written and not yet taken by the socket."""
         return 0 if self._io_writer is None else int(self._io_writer.transport.get_write_buffer_size())
@@ -59,6 +64,8 @@ class WireClient(nats.aio.client.Client):
             await super()._connect_to_server(s)
             return
         s.last_attempt = time.monotonic()
+        if isinstance(self._transport, _WireTransport):
+            self._transport.abandon()  # Of an attempt that came no further than the socket.
         self._transport = _WireTransport()  # type: ignore[no-untyped-call]  # nats-py does not type it.
         await self._transport.connect(s.uri, READ_BYTES, self.options["connect_timeout"])
 
