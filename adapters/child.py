@@ -98,14 +98,14 @@ class Daemon:
             self._process.kill()
             self._process.wait()
 
-    async def stop(self, timeout_s: float = 30.0) -> int:
+    async def stop(self, timeout_s: float = 90.0) -> int:
         """SIGTERM, and waits for the drain; returns the exit code. Raises ChildError where it does not end."""
         assert self._process is not None
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
         return await self.ended(timeout_s)
 
-    async def ended(self, timeout_s: float = 30.0) -> int:
+    async def ended(self, timeout_s: float = 90.0) -> int:
         """Waits for the process to end by itself; returns its exit code."""
         assert self._process is not None
         end = time.monotonic() + timeout_s

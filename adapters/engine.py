@@ -40,7 +40,7 @@ from engine.identity import partition_of, subject_token
 from engine.messages import MarketData
 from engine.rules import Rules
 
-DRAIN_S: Final = 10.0
+DRAIN_S: Final = 5.0
 """How long a drain waits for the bus; what is not published by then is published after the next start."""
 FLUSH_S: Final = 1.0
 """Positions on the bus are written with the next batch, or after this long."""
