@@ -37,14 +37,24 @@ class Raw(asyncio.Protocol):
         self._rest = b""
         self._sid = 0
         self._pongs: list[asyncio.Future[None]] = []
+        self._made = False
         self.transport: asyncio.WriteTransport
+
+    @property
+    def connected(self) -> bool:
+        """Whether what is sent now has a chance to arrive."""
+        return self._made and not self.transport.is_closing()
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
+        self._made = True
         transport.set_write_buffer_limits(high=HIGH_BYTES)
         transport.write(b"CONNECT %b\r\n" % self._hello)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        for pong in self._pongs:
+            if not pong.done():
+                pong.set_exception(ConnectionError("the connection was lost"))
         self.lost()
 
     def data_received(self, data: bytes) -> None:
@@ -75,7 +85,9 @@ class Raw(asyncio.Protocol):
         if line == b"PING":
             self.transport.write(b"PONG\r\n")
         elif line == b"PONG":
-            self._pongs.pop(0).set_result(None)
+            pong = self._pongs.pop(0)
+            if not pong.done():
+                pong.set_result(None)
         elif line.startswith(b"-ERR"):
             raise ConnectionError(line.decode())
 
@@ -105,7 +117,7 @@ def _nothing() -> None:
 
 
 async def connect(url: str, on_message: OnMessage) -> Raw:
-    """Connects to `nats://user:password@host:port`."""
+    """Connects to `nats://user:password@host:port`; raises OSError where nobody answers there."""
     parts = urlsplit(url)
     loop = asyncio.get_running_loop()
     _, protocol = await loop.create_connection(
@@ -113,5 +125,9 @@ async def connect(url: str, on_message: OnMessage) -> Raw:
         parts.hostname or "",
         parts.port or 0,
     )
-    await protocol.flush()
+    try:
+        await protocol.flush()
+    except BaseException:
+        protocol.close()
+        raise
     return protocol

@@ -15,7 +15,6 @@ from typing import Any, Final
 from msgspec import json
 
 from adapters.bus.wire import Wire, WireError
-from adapters.demo.feed import leave
 
 ASK_S: Final = 1.0
 AGAIN_S: Final = 0.02
@@ -55,7 +54,7 @@ class Outside:
 
     async def close(self) -> None:
         """Disconnects."""
-        await leave(self.wire)
+        await self.wire.close()
 
     async def save(self, subscriber: dict[str, Any]) -> None:
         """Makes a subscriber known."""
