@@ -58,6 +58,7 @@ class Publisher:
         self._waiting: deque[Entry] = deque()
         self._wake = asyncio.Event()
         self._done = asyncio.Event()
+        self._stopped = False
         self._checked = False
         self._stored: dict[str, tuple[int, ...]] = {}
         """The place of the newest message that a check found in each stream."""
@@ -100,6 +101,11 @@ class Publisher:
             return False
         return True
 
+    def stop(self) -> None:
+        """Ends `run` at its next step; a cancellation within a request of nats-py may come out as a time-out."""
+        self._stopped = True
+        self._wake.set()
+
     def _lost(self) -> None:
         self._checked = False
 
@@ -109,7 +115,7 @@ class Publisher:
         self._acknowledged = {kind: cursors.get(f"published {kind}", 0) for kind in ("OUT", "DEAD", "FRAMES")}
         self._memory_from = latest
         await self._batches.start()
-        while True:
+        while not self._stopped:
             if self.idle and self._checked:
                 self._wake.clear()
                 await self._wake.wait()
