@@ -134,7 +134,6 @@ class Engine:
             ready()
             await self._done.wait()
             await self._finish()
-            self.publisher.stop()
             publishing.cancel()
             flushing.cancel()
             await loop

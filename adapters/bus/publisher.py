@@ -58,7 +58,6 @@ class Publisher:
         self._waiting: deque[Entry] = deque()
         self._wake = asyncio.Event()
         self._done = asyncio.Event()
-        self._stopped = False
         self._checked = False
         self._stored: dict[str, tuple[int, ...]] = {}
         """The place of the newest message that a check found in each stream."""
@@ -101,11 +100,6 @@ class Publisher:
             return False
         return True
 
-    def stop(self) -> None:
-        """Ends `run` at its next step; a cancellation within a request of nats-py may come out as a time-out."""
-        self._stopped = True
-        self._wake.set()
-
     def _lost(self) -> None:
         self._checked = False
 
@@ -115,7 +109,7 @@ class Publisher:
         self._acknowledged = {kind: cursors.get(f"published {kind}", 0) for kind in ("OUT", "DEAD", "FRAMES")}
         self._memory_from = latest
         await self._batches.start()
-        while not self._stopped:
+        while True:
             if self.idle and self._checked:
                 self._wake.clear()
                 await self._wake.wait()

@@ -51,7 +51,6 @@ class Pull:
         self._consumer_sequence = 0
         self._asked = 0
         self._paused = False
-        self._stopped = False
         self._heard_at = 0.0
         self._wake = asyncio.Event()
         self._inbox = wire.inbox()
@@ -71,7 +70,6 @@ class Pull:
     async def stop(self) -> None:
         """Deliver nothing more."""
         self._wire.unwatch(self._abandon, self._wake.set)
-        self._stopped = True  # A cancellation that arrives within a request of nats-py may come out as a time-out.
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -93,7 +91,7 @@ class Pull:
 
     async def _run(self) -> None:
         """Keep a living consumer; everything else happens as messages arrive."""
-        while not self._stopped:
+        while True:
             self._wake.clear()
             if self._wire.connected:
                 if self._consumer and self._asked and time.monotonic() - self._heard_at > 2.5 * HEARTBEAT_S:

@@ -239,16 +239,16 @@ class Wire:
         question = asyncio.ensure_future(self._client.request(subject, payload, timeout=timeout_s))
         self._questions.add(question)
         try:
-            return bytes((await question).data)
+            # Not awaited itself: an answer that comes at the moment of a cancellation swallows it in `asyncio.wait_for`.
+            await asyncio.wait((question,))
+            if question.cancelled():
+                raise WireError(f"no answer on {subject}: the connection was lost")
+            return bytes(question.result().data)
         except (nats.errors.Error, OSError) as error:
             raise WireError(f"no answer on {subject}: {error}") from error
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            raise WireError(f"no answer on {subject}: the connection was lost") from None
         finally:
             self._questions.discard(question)
+            question.cancel()
 
     def publish_many(self, frames: list[bytes]) -> bool:
         """Write frames in one go. False, and nothing written, if the connection is down or its buffer is full."""

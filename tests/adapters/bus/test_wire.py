@@ -7,7 +7,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
-from itertools import cycle, pairwise
+from itertools import count, cycle, pairwise
 from typing import Any
 
 import pytest
@@ -175,6 +175,19 @@ async def test_a_stopped_listener_hears_no_more(wire: Wire) -> None:
     wire.publish(buffer)
     await wire.request("$JS.API.INFO")
     assert got == []
+
+
+async def test_who_is_cancelled_while_it_asks_is_cancelled_whenever_the_answer_comes(wire: Wire) -> None:
+    """An answer in the same moment must not swallow the cancellation: its task would go on for ever."""
+    for steps in count():
+        asking = asyncio.create_task(wire.request("$JS.API.INFO"))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        if not asking.cancel():
+            break
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+    assert steps > 5
 
 
 async def test_a_sink_that_raises_loses_one_message_only(
