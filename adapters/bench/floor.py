@@ -29,7 +29,6 @@ from adapters.bus.streams import ensure, plans
 from adapters.bus.wire import Wire
 from adapters.engine import Engine
 from adapters.settings import load
-from adapters.store.connect import hop
 from adapters.store.rows import rows
 from adapters.store.store import SWITCH_INTERVAL_S, Store
 from adapters.venues.paper_file import PaperFile
@@ -179,7 +178,7 @@ class Hollow:
             while len(self._replies) < len(commit.answers):
                 self._wake.clear()
                 await self._wake.wait()
-            await hop(self._store._usable(self._store._writer), self._store._write, commit.made)
+            await self._store.write(commit.made)
             buffer = PublishBuffer()
             for reply, answer in zip(self._replies, commit.answers, strict=False):
                 buffer.pub(reply, answer)
@@ -224,7 +223,7 @@ async def inserts(folder: Path, recorder: Recorder) -> float:
     await file.open()
     began = time.perf_counter()
     for commit in commits:
-        await hop(store._usable(store._writer), store._write, commit.made)
+        await store.write(commit.made)
     for orders, executions in recorder.venue:
         await file.write(orders, executions, ())
     taken = time.perf_counter() - began

@@ -137,7 +137,7 @@ class Generator:
             for _ in range(min(int((time.perf_counter() - began) * rate), end) - len(self.sent)):
                 self._ask()
             self._flush()
-            await asyncio.sleep(0.0005)
+            await asyncio.sleep(0.001)
         self.marks["sending"] = time.perf_counter() - began
         await self._until(self._settled)
 

@@ -22,8 +22,9 @@ Message: TypeAlias = tuple[bytes, bytes, bytes]
 
 FLOW: Final = 500
 """How many messages the server stores before it reports progress; the most it allows."""
-MESSAGES_IN_FLIGHT: Final = 20_000
-"""Unacknowledged messages allowed: far below the 100,000 at which the server drops what a stream is sent."""
+
+Done: TypeAlias = Callable[[bool], None]
+"""Is told, once, whether all of a batch is stored."""
 
 
 class PublishError(Exception):
@@ -31,14 +32,16 @@ class PublishError(Exception):
 
 
 class _Batch:
-    """A batch that is out: how many answers are missing, and who waits for them."""
+    """A batch that is out: how many answers are missing, until when, and who waits for them."""
 
-    __slots__ = ("answers", "done", "size")
+    __slots__ = ("answers", "done", "size", "timer", "token")
 
-    def __init__(self, size: int, answers: int, done: asyncio.Future[bool]) -> None:
+    def __init__(self, token: str, size: int, answers: int, done: Done) -> None:
+        self.token = token
         self.size = size
         self.answers = answers
         self.done = done
+        self.timer: asyncio.TimerHandle | None = None
 
 
 class BatchPublisher:
@@ -54,8 +57,7 @@ class BatchPublisher:
         self._inbox = wire.inbox().encode()
         self._token_at = self._inbox.count(b".") + 1
         self._out: dict[str, _Batch] = {}
-        self._room = asyncio.Condition()
-        self._in_flight = 0
+        self._name = secrets.token_hex(4)
         self._count = 0
         self._listening: Listening | None = None
         wire.watch(on_disconnect=self._disconnected)
@@ -63,10 +65,11 @@ class BatchPublisher:
     @property
     def in_flight(self) -> int:
         """Messages published and not yet acknowledged or given up."""
-        return self._in_flight
+        return sum(batch.size for batch in self._out.values())
 
     async def start(self) -> None:
         """Begin to listen for acknowledgements."""
+        self._loop = asyncio.get_running_loop()
         self._listening = await self._wire.listen(f"{self._inbox.decode()}.>", self._answered)
 
     async def stop(self) -> None:
@@ -76,45 +79,34 @@ class BatchPublisher:
         if self._listening is not None:
             await self._listening.stop()
 
-    async def publish_batch(self, messages: Sequence[Message], *, headers: bytes = b"") -> bool:
-        """Publish messages of ONE stream; True only when the server has stored all of them, or had them already.
+    def send(self, messages: Sequence[Message], done: Done, *, headers: bytes = b"") -> None:
+        """Publish messages of ONE stream; `done(True)` only when the server has stored all, or had them already.
 
-        On False all that is known is that a beginning of the batch, perhaps empty, perhaps whole, is stored: publish
-        the same messages again, the stream drops those it has by their ids. `headers` are further header lines, each
-        ended by CRLF, for every message. Batches under way at the same time are stored in the order of the calls as
-        long as none fails; where order matters beyond that, await one before the next.
+        `done` may be called before this returns. On False all that is known is that a beginning of the batch, perhaps
+        empty, perhaps whole, is stored: publish the same messages again, the stream drops those it has by their ids.
+        `headers` are further header lines, each ended by CRLF, for every message. Batches under way at the same time
+        are stored in the order of the calls as long as none fails; where order matters beyond that, send one after
+        the other.
         """
         if not messages:
-            return True
-        size = len(messages)
-        async with self._room:
-            # A batch larger than the limit goes alone.
-            await self._room.wait_for(lambda: self._in_flight == 0 or self._in_flight + size <= MESSAGES_IN_FLIGHT)
-            self._in_flight += size
-        token = f"{secrets.token_hex(4)}{self._count}"
+            done(True)
+            return
+        token = f"{self._name}{self._count}"
         self._count += 1
-        try:
-            return await self._send(token, messages, headers)
-        finally:
-            self._out.pop(token, None)
-            async with self._room:
-                self._in_flight -= size
-                self._room.notify_all()
-
-    async def _send(self, token: str, messages: Sequence[Message], headers: bytes) -> bool:
         batched = self._want_batched and self._wire.server_version >= BATCHED_SINCE
         buffer = self._batch(token, messages, headers) if batched else self._singles(token, messages, headers)
         size = len(messages)
-        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._out[token] = _Batch(size, 1 if batched else size, done)
-        if not self._wire.publish(buffer):
-            return False
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                return await done
-        except TimeoutError:
-            self._on_error(PublishError(f"{size} messages not acknowledged within {self._timeout_s:g} s"))
-            return False
+        batch = self._out[token] = _Batch(token, size, 1 if batched else size, done)
+        if self._wire.publish(buffer):
+            batch.timer = self._loop.call_later(self._timeout_s, self._late, batch)
+        else:
+            self._end(batch, False)
+
+    async def publish_batch(self, messages: Sequence[Message], *, headers: bytes = b"") -> bool:
+        """`send`, and wait for its end."""
+        stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.send(messages, lambda result: None if stored.done() else stored.set_result(result), headers=headers)
+        return await stored
 
     def _batch(self, token: str, messages: Sequence[Message], headers: bytes) -> PublishBuffer:
         buffer, last = PublishBuffer(), len(messages)
@@ -134,7 +126,7 @@ class BatchPublisher:
 
     def _answered(self, subject: str, reply: bytes, headers: bytes | None, payload: bytes) -> None:
         batch = self._out.get(subject.split(".", self._token_at + 1)[self._token_at])
-        if batch is None or batch.done.done() or payload.startswith(b'{"type":"ack"'):
+        if batch is None or payload.startswith(b'{"type":"ack"'):
             return
         if not payload:
             self._fail(batch, "no stream takes this subject")
@@ -149,14 +141,22 @@ class BatchPublisher:
         else:
             batch.answers -= 1
             if batch.answers == 0:
-                batch.done.set_result(True)
+                self._end(batch, True)
+
+    def _late(self, batch: _Batch) -> None:
+        self._fail(batch, f"{batch.size} messages not acknowledged within {self._timeout_s:g} s")
 
     def _fail(self, batch: _Batch, reason: str) -> None:
         self._on_error(PublishError(reason))
-        batch.done.set_result(False)
+        self._end(batch, False)
+
+    def _end(self, batch: _Batch, stored: bool) -> None:
+        del self._out[batch.token]
+        if batch.timer is not None:
+            batch.timer.cancel()
+        batch.done(stored)
 
     def _disconnected(self) -> None:
         # Their answers will never come; say so now rather than at the timeout.
-        for batch in self._out.values():
-            if not batch.done.done():
-                batch.done.set_result(False)
+        for batch in list(self._out.values()):
+            self._end(batch, False)

@@ -34,8 +34,25 @@ ReadJournal = Callable[[int], AsyncIterator[Entry]]
 """Entries after a sequence, ascending, as the journal has them."""
 
 
+class _Round:
+    """What is out: one batch of messages to each stream, and where the journal stands when all are stored."""
+
+    __slots__ = ("last", "left", "messages", "sequence", "stored")
+
+    def __init__(self, sequence: int, last: dict[str, int], batches: int, messages: int) -> None:
+        self.sequence = sequence
+        self.last = last
+        self.left = batches
+        self.messages = messages
+        self.stored = True
+
+
 class Publisher:
-    """Publishes one partition's events to the OUT, FRAMES and DEAD streams."""
+    """Publishes one partition's events to the OUT, FRAMES and DEAD streams.
+
+    One round is out at a time, so that what a stream has is always a beginning of the journal. The next is sent at the
+    moment the streams have acknowledged the last; `run` is there for what goes wrong, and for what memory cannot hold.
+    """
 
     def __init__(
         self,
@@ -56,9 +73,11 @@ class Publisher:
         self._batches = BatchPublisher(wire, on_error=on_error)
         self._on_error = on_error
         self._waiting: deque[Entry] = deque()
+        self._round: _Round | None = None
         self._wake = asyncio.Event()
         self._done = asyncio.Event()
         self._checked = False
+        """Whether it is known what the streams have."""
         self._stored: dict[str, tuple[int, ...]] = {}
         """The place of the newest message that a check found in each stream."""
         self._acknowledged: dict[str, int] = {}
@@ -87,7 +106,7 @@ class Publisher:
                 self._waiting.append(Entry(batch.sequence, batch.at, batch.events))
             else:
                 self._forget()
-        self._wake.set()
+        self._push()
 
     async def drain(self, timeout_s: float) -> bool:
         """Waits until all that is durable is published; False where that takes longer."""
@@ -102,6 +121,7 @@ class Publisher:
 
     def _lost(self) -> None:
         self._checked = False
+        self._wake.set()
 
     async def run(self, cursors: Mapping[str, int], latest: int) -> None:
         """Publishes for ever, from the cursor on; `latest` is the journal's last batch."""
@@ -110,20 +130,89 @@ class Publisher:
         self._memory_from = latest
         await self._batches.start()
         while True:
-            if self.idle and self._checked:
-                self._wake.clear()
-                await self._wake.wait()
+            self._wake.clear()
             try:
-                if not self._checked:
+                if self._round is None and not self._checked:
                     await self._check()
-                entries = await self._next()
-                if entries and not await self._publish(entries):
-                    self._forget()
-                    self._checked = False
-                    await asyncio.sleep(RETRY_S)
+                self._push()
+                if self._round is None and self._behind:
+                    await self._catch_up()
             except (WireError, StreamError) as error:
                 self._on_error(error)
                 await asyncio.sleep(RETRY_S)
+                continue
+            if self._round is not None or not self._behind:
+                await self._wake.wait()
+            if not self._checked:
+                await asyncio.sleep(RETRY_S)
+
+    @property
+    def _behind(self) -> bool:
+        """Whether the next entries are no longer in memory."""
+        return self.sequence < self._memory_from
+
+    def _push(self) -> None:
+        """Sends what has become durable since the last round, unless that is still out or something is to be mended."""
+        while self._round is None and self._checked and not self._behind and self._waiting:
+            entries: list[Entry] = []
+            size = 0
+            while self._waiting and size < MESSAGES_AT_ONCE:
+                entry = self._waiting.popleft()
+                if entry.sequence > self.sequence:
+                    entries.append(entry)
+                    size += len(entry.events)
+            if entries:
+                self._send(entries)
+
+    async def _catch_up(self) -> None:
+        """Sends the next entries as the journal has them."""
+        entries: list[Entry] = []
+        size = 0
+        async for entry in self._read(self.sequence):
+            entries.append(entry)
+            size += len(entry.events)
+            if size >= MESSAGES_AT_ONCE:
+                break
+        if entries:
+            self._send(entries)
+        else:
+            # Batches without events are in no journal.
+            self.sequence = max(self.sequence, self._memory_from)
+            self._done.set()
+
+    def _send(self, entries: list[Entry]) -> None:
+        messages, last = self._messages(entries)
+        told = len(messages["OUT"]) + len(messages["DEAD"])
+        self._round = _Round(entries[-1].sequence, last, len(messages), told)
+        for batch in messages.values():
+            self._batches.send(batch, self._answered)
+
+    def _answered(self, stored: bool) -> None:
+        """A stream has its batch, or may have it in part only."""
+        out = self._round
+        assert out is not None
+        out.left -= 1
+        out.stored = out.stored and stored
+        if out.left:
+            return
+        self._round = None
+        if not out.stored:
+            self._forget()
+            self._checked = False
+            self._wake.set()
+            return
+        self.sequence = out.sequence
+        self.messages += out.messages
+        self._acknowledged |= out.last
+        self._published("published", out.sequence)
+        for kind, sequence in out.last.items():
+            self._published(f"published {kind}", sequence)
+        if self.idle:
+            self._done.set()
+        if self._behind:
+            self._wake.set()
+        else:
+            self._push()
 
     async def _check(self) -> None:
         """Goes back to what the streams really have, where one lost what it acknowledged; what they have stays out."""
@@ -142,47 +231,10 @@ class Publisher:
                 self.sequence = min(self.sequence, max(has - 1, 0))
         self._checked = True
 
-    async def _next(self) -> list[Entry]:
-        """The next entries: from memory where that has all that follows, else from the journal."""
-        entries: list[Entry] = []
-        size = 0
-        if self.sequence >= self._memory_from:
-            while self._waiting and size < MESSAGES_AT_ONCE:
-                entry = self._waiting.popleft()
-                if entry.sequence > self.sequence:
-                    entries.append(entry)
-                    size += len(entry.events)
-        else:
-            async for entry in self._read(self.sequence):
-                entries.append(entry)
-                size += len(entry.events)
-                if size >= MESSAGES_AT_ONCE:
-                    break
-        if not entries:
-            # Batches without events are in no journal.
-            self.sequence = max(self.sequence, self._memory_from)
-            self._done.set()
-        return entries
-
     def _forget(self) -> None:
         """From here on what is durable by now is read from the journal."""
         self._waiting.clear()
         self._memory_from = self.latest
-
-    async def _publish(self, entries: list[Entry]) -> bool:
-        messages, last = self._messages(entries)
-        stored = await asyncio.gather(*(self._batches.publish_batch(batch) for batch in messages.values()))
-        if not all(stored):
-            return False
-        self.sequence = entries[-1].sequence
-        self.messages += len(messages["OUT"]) + len(messages["DEAD"])
-        self._acknowledged |= last
-        self._published("published", self.sequence)
-        for kind, sequence in last.items():
-            self._published(f"published {kind}", sequence)
-        if self.idle:
-            self._done.set()
-        return True
 
     def _messages(self, entries: list[Entry]) -> tuple[dict[str, list[Message]], dict[str, int]]:
         """What goes to each stream, and the last batch in it. What a check found stored is left out."""

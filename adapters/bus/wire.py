@@ -239,7 +239,7 @@ class Wire:
         question = asyncio.ensure_future(self._client.request(subject, payload, timeout=timeout_s))
         self._questions.add(question)
         try:
-            # Not awaited itself: an answer that comes at the moment of a cancellation swallows it in `asyncio.wait_for`.
+            # Not awaited itself: `asyncio.wait_for` lets an answer that comes just then swallow a cancellation.
             await asyncio.wait((question,))
             if question.cancelled():
                 raise WireError(f"no answer on {subject}: the connection was lost")

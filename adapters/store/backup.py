@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from adapters.store import schema
 from adapters.store.chain import ENTRIES, GENESIS, link
-from adapters.store.connect import FILE, hop, reading
+from adapters.store.connect import FILE, reading
 from adapters.store.errors import StoreCorrupt, StoreError, translated
 
 PAGES_A_STEP: Final = 256
@@ -37,7 +37,7 @@ async def backup(folder: Path, target: Path, pages: int = PAGES_A_STEP) -> Backu
     connection = await reading(folder / FILE)
     try:
         with translated(folder / FILE):
-            await hop(connection, _copy, unfinished, target, pages)
+            await connection.run(_copy, unfinished, target, pages)
         found = await to_thread.run_sync(_verified, unfinished)
         size = await to_thread.run_sync(_settle, unfinished, target)
     finally:

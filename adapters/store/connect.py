@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Final
 from urllib.parse import quote
 
-import aiosqlite
-from anyio import to_thread
-
+from adapters.sqlite import Connection
 from adapters.store import schema
 from adapters.store.chain import GENESIS, link
 from adapters.store.errors import StoreCorrupt, StoreUnreadable, translated
@@ -20,34 +17,15 @@ from adapters.store.rows import BATCH
 FILE: Final = "store.sqlite"
 CHECKED_ENTRIES: Final = 32
 """The journal's last entries, whose hashes are computed again at every start."""
-CACHE_KIB: Final = 64 << 10
-
-P = ParamSpec("P")
-T = TypeVar("T")
+CACHE_KIB: Final = 16 << 10
 
 
-async def hop(
-    connection: aiosqlite.Connection,
-    work: Callable[Concatenate[sqlite3.Connection, P], T],
-    *args: P.args,
-    **named: P.kwargs,
-) -> T:
-    """Runs a piece of work on the connection, in its thread.
-
-    aiosqlite's public methods cross to the thread and back for every statement and every row; this crosses once for
-    all of the work, which is most of what a commit costs the event loop. The method is private, so its version is
-    pinned, and a test holds it to this.
-    """
-    done: T = await connection._execute(work, connection._conn, *args, **named)  # type: ignore[no-untyped-call]
-    return done
-
-
-async def writing(path: Path) -> aiosqlite.Connection:
+async def writing(path: Path) -> Connection:
     """The one connection that commits; makes the file's tables where there are none."""
-    connection = await _connected(path, f"file:{quote(str(path))}?mode=rwc")
+    connection = _connected(path, f"file:{quote(str(path))}?mode=rwc")
     try:
         with translated(path):
-            await hop(connection, _prepare_writer)
+            await connection.run(_prepare_writer)
     except BaseException:
         await connection.close()
         raise
@@ -65,12 +43,12 @@ def _prepare_writer(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous = FULL")
 
 
-async def reading(path: Path, cache_kib: int = 8 << 10) -> aiosqlite.Connection:
+async def reading(path: Path, cache_kib: int = 8 << 10) -> Connection:
     """A connection that can only read; it sees what is committed when a statement begins."""
-    connection = await _connected(path, f"file:{quote(str(path))}?mode=ro")
+    connection = _connected(path, f"file:{quote(str(path))}?mode=ro")
     try:
         with translated(path):
-            await hop(connection, _prepare_reader, path, cache_kib)
+            await connection.run(_prepare_reader, path, cache_kib)
     except BaseException:
         await connection.close()
         raise
@@ -84,19 +62,10 @@ def _prepare_reader(connection: sqlite3.Connection, path: Path, cache_kib: int) 
     schema.check(connection, path)
 
 
-async def _connected(path: Path, uri: str) -> aiosqlite.Connection:
+def _connected(path: Path, uri: str) -> Connection:
     schema.check_sqlite()
-    # Transactions are said, never implied; a statement for each number of batches stays prepared.
-    connecting = aiosqlite.connect(uri, uri=True, isolation_level=None, cached_statements=256)
-    # A process that stops because of its store does not close it first; no thread may keep it from ending.
-    connecting._thread.daemon = True
     with translated(path):
-        try:
-            return await connecting
-        except sqlite3.Error:
-            # Its thread has one more answer for the loop, which must still be there to take it.
-            await to_thread.run_sync(connecting._thread.join)
-            raise
+        return Connection(uri, uri=True)
 
 
 def open_store(connection: sqlite3.Connection, path: Path, partition: int) -> bytes:

@@ -13,12 +13,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Concatenate, Final, NamedTuple, ParamSpec, Self, TypeVar, Union
 
-import aiosqlite
 from msgspec import Struct, convert, json, msgpack
 
 from actors.journal import Entry
+from adapters.sqlite import Connection
 from adapters.store import schema
-from adapters.store.connect import FILE, hop, reading
+from adapters.store.connect import FILE, reading
 from adapters.store.errors import StoreCorrupt, translated
 from engine.codec import EVENTS
 from engine.events import Event
@@ -94,7 +94,7 @@ class Decision(NamedTuple):
 class Reader:
     """A read-only connection to the store in a folder. Open it with `await Reader.open(folder)`; close it."""
 
-    def __init__(self, path: Path, connection: aiosqlite.Connection, query_s: float = QUERY_S) -> None:
+    def __init__(self, path: Path, connection: Connection, query_s: float = QUERY_S) -> None:
         self.path = path
         self.query_s = query_s
         """How long a question may take."""
@@ -169,16 +169,16 @@ class Reader:
         self, question: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **named: P.kwargs
     ) -> T:
         with translated(self.path):
-            return await hop(
-                self._connection, _in_time, self.query_s, lambda connection: question(connection, *args, **named)
+            return await self._connection.run(
+                _in_time, self.query_s, lambda connection: question(connection, *args, **named)
             )
 
 
-async def entries_after(connection: aiosqlite.Connection, path: Path, after: int) -> AsyncIterator[Entry]:
+async def entries_after(connection: Connection, path: Path, after: int) -> AsyncIterator[Entry]:
     """Journal entries after a sequence, ascending, over a connection that is open."""
     while True:
         with translated(path):
-            found = await hop(connection, _entries, after)
+            found = await connection.run(_entries, after)
         for sequence, at, body in found:
             yield Entry(sequence, datetime.fromisoformat(at), decoded(path, sequence, body))
             after = sequence

@@ -13,14 +13,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
 
-import aiosqlite
 from msgspec import json
 
 from actors.journal import Batch, Entry, JournalFailed, Key, Loaded, Start
+from adapters.sqlite import Connection
 from adapters.store import looking, side
 from adapters.store.chain import link
 from adapters.store.checkpoint import EVERY_BYTES, Checkpointer
-from adapters.store.connect import FILE, hop, open_store, reading, writing
+from adapters.store.connect import FILE, open_store, reading, writing
 from adapters.store.errors import described, translated
 from adapters.store.lock import FolderLock
 from adapters.store.reader import entries_after
@@ -34,6 +34,8 @@ SWITCH_INTERVAL_S: Final = 0.00005
 """How long a thread waits for Python's lock before it asks for it. A busy event loop lets go of the lock for moments
 too short for a waiting thread to wake up in; at the default of 5 ms, longer than the loop's rounds, the request is
 never made and a commit waits for seconds. Measured: 20 µs to 100 µs are alike, 500 µs is ruin."""
+FEW_BYTES: Final = 32 << 10
+"""Rows of up to so many bytes, those of some eight orders, are written in the event loop's thread."""
 
 
 class Store:
@@ -44,9 +46,9 @@ class Store:
         self.partition = partition
         self._lock = FolderLock(folder)
         self._checkpoint_bytes = checkpoint_bytes
-        self._writer: aiosqlite.Connection | None = None
-        self._beside: aiosqlite.Connection | None = None
-        self._reader: aiosqlite.Connection | None = None
+        self._writer: Connection | None = None
+        self._beside: Connection | None = None
+        self._reader: Connection | None = None
         self._checkpointer: Checkpointer
         self._hash = b""
         self._purged = ("", "")
@@ -77,13 +79,13 @@ class Store:
         try:
             self._writer = await writing(self.path)
             with translated(self.path):
-                self._hash = await hop(self._writer, open_store, self.path, self.partition)
+                self._hash = await self._writer.run(open_store, self.path, self.partition)
             self._beside = await writing(self.path)
             self._reader = await reading(self.path)
         except BaseException:
             await self.close()
             raise
-        self._checkpointer = Checkpointer(self._writer, self._beside, self._checkpoint_bytes)
+        self._checkpointer = Checkpointer(self.path, self._writer, self._beside, self._checkpoint_bytes)
         self._failed = None
 
     async def close(self) -> None:
@@ -104,7 +106,7 @@ class Store:
         """What was durable when the process began; opens the store if that was not done."""
         await self.open()
         with translated(self.path):
-            return await hop(self._usable(self._reader), looking.start)
+            return await self._usable(self._reader).run(looking.start)
 
     async def load(self, addresses: Sequence[str], keys: Sequence[Key]) -> Loaded:
         """States of actors and answers to keys, in one look at what is committed."""
@@ -112,43 +114,46 @@ class Store:
         orders = [address[6:] for address in addresses if address.startswith("order/")]
         others = [address for address in addresses if not address.startswith("order/")]
         with translated(self.path):
-            found = await hop(reader, looking.find, json.encode(others), json.encode(orders), json.encode(keys))
+            found = await reader.quick(looking.find, json.encode(others), json.encode(orders), json.encode(keys))
         return looking.loaded(*found)
 
     async def commit(self, batches: Sequence[Batch]) -> None:
         """Makes these consecutive batches durable together; raises JournalFailed where that is in doubt."""
-        writer = self._usable(self._writer)
+        self._usable(self._writer)
         if not batches:
             return
         try:
             # States are encoded before anything is awaited: the next batch may run while these are written.
-            size = await hop(writer, self._write, rows(batches))
+            await self.write(rows(batches))
         except sqlite3.Error as error:
             raise self._fail(f"a commit failed: {described(error)}") from error
         except Exception as error:  # whatever it was, memory is now ahead of the disk
             raise self._fail(f"a batch could not be written: {type(error).__name__}: {error}") from error
+
+    async def write(self, made: list[Row]) -> None:
+        """Makes rows durable; where they are few, without waiting for a thread."""
+        writer = self._usable(self._writer)
+        size = sum(len(value) for row in made for value in row if value.__class__ is bytes)
+        await (writer.quick if size <= FEW_BYTES else writer.run)(self._write, made)
         self._checkpointer.committed(size)
 
-    def _write(self, connection: sqlite3.Connection, made: list[Row]) -> int:
-        """One statement, in a transaction of its own; returns the bytes bound. Runs in the connection's thread."""
+    def _write(self, connection: sqlite3.Connection, made: list[Row]) -> None:
+        """One statement, in a transaction of its own."""
         values: list[Any] = []
         previous = self._hash
-        size = 0
         for row in made:
             if row.seq is not None and row.at is not None and row.body is not None:
                 previous = link(previous, row.seq, row.at, row.body)
             values += row
             values.insert(HASH_AT - len(row), previous)
-            size += sum(len(value) for value in row if value.__class__ is bytes)
         connection.execute(insertion(len(made)), values)
         self._hash = previous
-        return size
 
     def _fail(self, reason: str) -> JournalFailed:
         self._failed = f"{self.path}: {reason}"
         return JournalFailed(self._failed)
 
-    def _usable(self, connection: aiosqlite.Connection | None) -> aiosqlite.Connection:
+    def _usable(self, connection: Connection | None) -> Connection:
         if self._failed is not None:
             raise JournalFailed(self._failed)
         if connection is None:
@@ -183,4 +188,4 @@ class Store:
     async def _also(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **named: P.kwargs) -> T:
         """Other writing than commits: if it fails, nothing of it remains and the partition is none the worse."""
         with translated(self.path):
-            return await hop(self._usable(self._writer), work, *args, **named)
+            return await self._usable(self._writer).run(work, *args, **named)

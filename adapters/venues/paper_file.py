@@ -8,18 +8,16 @@ Every key grows, `client_order_id` included as long as the engine's ids do, so t
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
-import aiosqlite
 from msgspec import json
 
+from adapters.sqlite import Connection
 from engine.values import EXACT, ZERO
-
-T = TypeVar("T")
 
 SCHEMA_VERSION: Final = 1
 _SCHEMA: Final = (
@@ -39,6 +37,8 @@ _SCHEMA: Final = (
 ORDER_COLUMNS: Final = 11
 EXECUTION_COLUMNS: Final = 6
 _MOST_ROWS: Final = 256
+FEW_ORDERS: Final = 8
+"""So many are written in the event loop's thread."""
 
 
 def _many(statement: str, columns: int, after: str = "") -> dict[int, str]:
@@ -114,18 +114,18 @@ class Count(NamedTuple):
 
 
 class PaperFile:
-    """The one writing connection. Each method is one trip to its thread; all raise sqlite3.Error or OSError."""
+    """The one writing connection. All methods raise sqlite3.Error or OSError."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._connection: aiosqlite.Connection | None = None
+        self._connection: Connection | None = None
 
     async def open(self) -> Start:
         """Opens the file, or makes it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = await aiosqlite.connect(self.path, isolation_level=None)
+        self._connection = Connection(str(self.path))
         try:
-            return await self._run(_open)
+            return await self._connection.run(_open)
         except BaseException:
             await self.close()
             raise
@@ -134,11 +134,13 @@ class PaperFile:
         """The status of each of these orders that the file knows."""
         ids = json.encode(client_order_ids).decode()
         query = f"SELECT client_order_id, status FROM orders WHERE {_THESE}"
-        return await self._run(lambda connection: dict(connection.execute(query, (ids,)).fetchall()))
+        return await self._open_one.quick(lambda connection: dict(connection.execute(query, (ids,)).fetchall()))
 
     async def write(self, orders: list[Any], executions: list[Any], recall: Sequence[str]) -> Known:
         """Makes these rows (their values end to end) durable in one commit; then what is known of `recall`."""
-        return await self._run(lambda connection: _write(connection, orders, executions, recall))
+        connection = self._open_one
+        few = len(orders) <= FEW_ORDERS * ORDER_COLUMNS and not recall
+        return await (connection.quick if few else connection.run)(_write, orders, executions, recall)
 
     async def close(self) -> None:
         """Closes the file; the write-ahead log goes into it."""
@@ -146,12 +148,11 @@ class PaperFile:
         if connection is not None:
             await connection.close()
 
-    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        connection = self._connection
-        if connection is None:
+    @property
+    def _open_one(self) -> Connection:
+        if self._connection is None:
             raise sqlite3.ProgrammingError(f"{self.path} is not open")
-        # Pinned with aiosqlite's version: its public methods make a trip to the thread for each statement.
-        return await connection._execute(lambda: work(connection._conn))  # type: ignore[no-any-return, no-untyped-call]
+        return self._connection
 
 
 def _open(connection: sqlite3.Connection) -> Start:

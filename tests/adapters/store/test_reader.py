@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from adapters.store import reader as reader_
-from adapters.store.connect import FILE, hop
+from adapters.store.connect import FILE
 from adapters.store.errors import QueryTooLong, StoreUnreadable
 from adapters.store.reader import Reader
 from adapters.store.store import Store
@@ -138,7 +138,7 @@ async def test_a_reader_sees_what_is_committed_after_it_was_opened(tmp_path: Pat
 
 async def test_a_reader_cannot_write(reader: Reader) -> None:
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
-        await hop(reader._connection, lambda connection: connection.execute("DELETE FROM journal"))
+        await reader._connection.run(lambda connection: connection.execute("DELETE FROM journal"))
 
 
 async def test_where_there_is_no_store_there_is_nothing_to_read(tmp_path: Path) -> None:
