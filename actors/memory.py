@@ -103,7 +103,7 @@ class MemoryJournal:
         """Each batch after a sequence that has events."""
         for batch in self.batches:
             if batch.sequence > after and batch.events:
-                yield Entry(batch.sequence, batch.at, batch.events)
+                yield Entry(batch.sequence, batch.at, batch.events, batch.packed)
 
     # the journal
 

@@ -28,6 +28,7 @@ RETRY_S: Final = 0.5
 
 _pack: Final = msgpack.Encoder().encode
 _encode: Final = json.Encoder().encode
+_LIST_OF_3: Final = b"\x93"
 
 
 ReadJournal = Callable[[int], AsyncIterator[Entry]]
@@ -103,7 +104,7 @@ class Publisher:
                 continue
             self.latest = batch.sequence
             if len(self._waiting) < MAX_WAITING:
-                self._waiting.append(Entry(batch.sequence, batch.at, batch.events))
+                self._waiting.append(Entry(batch.sequence, batch.at, batch.events, batch.packed))
             else:
                 self._forget()
         self._push()
@@ -243,7 +244,7 @@ class Publisher:
         partition = self._partition
         frame_subject = f"{self._prefix}.frames.{partition}".encode()
         out_has, dead_has, frames_has = (self._stored.get(kind, ()) for kind in messages)
-        for sequence, _, events in entries:
+        for sequence, _, events, packed in entries:
             for index, (_, event) in enumerate(events):
                 message = self._distributor.distribute(sequence, index, event)
                 if message is not None:
@@ -256,7 +257,7 @@ class Publisher:
                         messages["DEAD"].append(self._dead(sequence, index, event))
             last["FRAMES"] = sequence
             if (sequence,) > frames_has:
-                body = _pack([partition, sequence, events])
+                body = _LIST_OF_3 + _pack(partition) + _pack(sequence) + packed
                 messages["FRAMES"].append((frame_subject, body, f"{partition}:{sequence}".encode()))
         return messages, last
 

@@ -180,7 +180,7 @@ async def entries_after(connection: Connection, path: Path, after: int) -> Async
         with translated(path):
             found = await connection.run(_entries, after)
         for sequence, at, body in found:
-            yield Entry(sequence, datetime.fromisoformat(at), decoded(path, sequence, body))
+            yield Entry(sequence, datetime.fromisoformat(at), decoded(path, sequence, body), body)
             after = sequence
         if len(found) < ENTRIES_AT_ONCE:
             return

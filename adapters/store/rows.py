@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from msgspec import json, msgpack
+from msgspec import json
 
 from actors.journal import Batch
 from engine.events import CommandDecided, Event, FillBooked, InputRefused, RequestAccepted, RequestDenied
@@ -23,7 +23,6 @@ SEPARATOR: Final = "\x7f"
 ORDER: Final = "order/"
 
 _json: Final = json.Encoder().encode
-_pack: Final = msgpack.Encoder().encode
 
 
 class Row(NamedTuple):
@@ -144,7 +143,7 @@ def _own(batch: Batch) -> Row:
     return Row(
         batch.sequence,
         moment(batch.at),
-        _pack(batch.events) if batch.events else None,
+        batch.packed if batch.events else None,
         _json(trades) if trades else None,
         _json(decisions) if decisions else None,
         _json(keys) if keys else None,

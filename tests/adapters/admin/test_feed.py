@@ -97,7 +97,7 @@ async def test_who_falls_too_far_behind_is_told_and_let_go(monkeypatch: pytest.M
 
 
 async def test_a_journal_is_followed_from_any_point_without_a_gap() -> None:
-    written = [Entry(n, AT, [("desk/main", alarm())]) for n in (3, 4, 7)]
+    written = [Entry(n, AT, [("desk/main", alarm())], b"") for n in (3, 4, 7)]
     durable, listener = Durable(9), Listener()
 
     async def read(after: int) -> AsyncIterator[Entry]:
@@ -107,11 +107,11 @@ async def test_a_journal_is_followed_from_any_point_without_a_gap() -> None:
 
     async def more() -> None:
         await asyncio.sleep(0)
-        written.append(Entry(10, AT, [("desk/main", alarm())]))
+        written.append(Entry(10, AT, [("desk/main", alarm())], b""))
         durable([batch(10)])
         await asyncio.sleep(0)
         durable([batch(11)])  # Without events, so in no journal.
-        written.append(Entry(12, AT, [("desk/main", alarm())]))
+        written.append(Entry(12, AT, [("desk/main", alarm())], b""))
         durable([batch(12)])
 
     adding: list[Any] = []
