@@ -183,14 +183,22 @@ def status(
 
 
 @app.command
-def verify(*, where: Where = HERE) -> int:
-    """Fold the journal and compare: the states, and the chain of hashes. Exit code 1 where anything differs."""
+def verify(*, venue: bool = False, where: Where = HERE) -> int:
+    """Fold the journal and compare: the states, and the chain of hashes. Exit code 1 where anything differs.
+
+    Parameters
+    ----------
+    venue
+        Also ask the paper venues' files what they executed, and compare it with the books. Drain the daemon first.
+    """
     from actors.registry import fold
+    from adapters.audit import audit
     from adapters.store.errors import StoreError
     from adapters.store.verify import verify as verify_store
 
     try:
         found = verify_store(where.folder, fold)
+        asked = audit(where.folder, deep=False) if venue else None
     except StoreError as error:
         return complain(str(error))
     print(f"{found.entries} journal entries, {found.events} events, {found.states} states")
@@ -198,7 +206,12 @@ def verify(*, where: Where = HERE) -> int:
     for problem in found.problems:
         print(f"  {problem}")
     print("sound" if found.sound else f"NOT SOUND: {len(found.problems)} problems")
-    return 0 if found.sound else 1
+    if asked is None:
+        return 0 if found.sound else 1
+    print(f"venues: {asked.venue_orders} orders, {asked.executions} executions: {asked.sentence()}")
+    for problem in asked.problems:
+        print(f"  {problem}")
+    return 0 if found.sound and asked.clean else 1
 
 
 @app.command

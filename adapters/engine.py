@@ -94,6 +94,7 @@ class Engine:
         self._asks: dict[str, asyncio.Future[Any]] = {}
         self._on_error = on_error
         self._pull: Pull | None = None
+        self._warming: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup
         self._done = asyncio.Event()
 
@@ -178,13 +179,23 @@ class Engine:
         await self.control.listen(f"{prefix}.ask.>", self._asked)
         stream = stream_name(prefix, "IN")
         # The position belongs to one life of the stream: what was made anew is read from its beginning.
-        created = (await state(self.control, stream)).created
-        position = cursors.get(f"{stream}@{created}", 0)
-        self._pull = Pull(self.bulk, stream, position + 1, self._stored, on_error=self._on_error, created=created)
-        await self._pull.start()
+        found = await state(self.control, stream)
+        position = cursors.get(f"{stream}@{found.created}", 0)
+        self._pull = Pull(self.bulk, stream, position + 1, self._stored, on_error=self._on_error, created=found.created)
+        if found.last_sequence > position:
+            # Decided before there are prices, what waited here would be denied for want of them.
+            self._warming = self._tasks.create_task(self._warm_up(self._pull), name="warm up")
+        else:
+            await self._pull.start()
+
+    async def _warm_up(self, pull: Pull) -> None:
+        await asyncio.sleep(self.config.market.warm_up_s)
+        await pull.start()
 
     async def _finish(self) -> None:
         """Takes nothing more in, and lets what is under way come to its end."""
+        if self._warming is not None:
+            self._warming.cancel()
         if self._pull is not None:
             await self._pull.stop()
         await self.loop.settle()

@@ -126,9 +126,11 @@ class Metrics(Section, frozen=True):
 
 
 class MarketSettings(Section, frozen=True):
-    """How old a market price may be, in seconds since it was received, before it is no reference any more."""
+    """`max_age_s`: how old a price may be, in seconds since it was received, before it is no reference any more.
+    `warm_up_s`: how long after a start the requests that waited in the stream wait on, for prices to come in."""
 
     max_age_s: int = 60
+    warm_up_s: int = 2
 
 
 class Config(Section, frozen=True):

@@ -17,42 +17,8 @@ from msgspec import Struct, json
 
 from adapters.bench.load import Job, Result
 from adapters.child import COMMAND, ROOT, ChildError, Daemon
+from adapters.demo.cast import configuration
 
-_CONFIG: Final = """\
-[nats]
-port = 0
-[allow]
-symbols = ["AAPL", "FB", "GOOG", "IBM", "MSFT"]
-exchanges = ["XNAS", "XNYS"]
-[exchanges.XNAS]
-currency = "USD"
-tick_size = "0.01"
-calendar = "XNAS"
-[exchanges.XNYS]
-currency = "USD"
-tick_size = "0.01"
-calendar = "XNYS"
-[limits]
-max_order_quantity = "10000"
-max_order_notional = "250000"
-max_position_notional = "1000000"
-max_leverage = "2"
-max_orders_per_second = "1000"
-collar_bps = "500"
-max_daily_loss = "500000"
-allow_short = true
-[venues.paper]
-kind = "paper"
-[venues.paper.commission]
-per_share = "0.005"
-minimum = "1"
-maximum_bps = "100"
-[routes]
-XNAS = "paper"
-XNYS = "paper"
-[log]
-level = "warning"
-"""
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -73,7 +39,7 @@ class Rig:
     def __init__(self, root: Path | None = None, command: Sequence[str] = COMMAND) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="tradewright-bench-", dir=root))
         self.config = self.folder / "config.toml"
-        self.config.write_text(_CONFIG)
+        self.config.write_text(configuration(0, orders_per_second=1000, allow_short=True))
         self.daemon = Daemon(self.config, self.folder / "data", command)
         self._runs = 0
 

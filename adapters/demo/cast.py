@@ -36,10 +36,10 @@ max_order_quantity = "10000"
 max_order_notional = "250000"
 max_position_notional = "1000000"
 max_leverage = "2"
-max_orders_per_second = "100"
+max_orders_per_second = "{orders_per_second}"
 collar_bps = "500"
 max_daily_loss = "200000"
-allow_short = false
+allow_short = {allow_short}
 [venues.paper]
 kind = "paper"
 [venues.paper.commission]
@@ -55,9 +55,9 @@ format = "json"
 """
 
 
-def configuration(port: int) -> str:
-    """The daemon's config.toml; the port is fixed, so that clients find it again after the kill."""
-    return _CONFIG.format(port=port)
+def configuration(port: int, *, orders_per_second: int = 100, allow_short: bool = False) -> str:
+    """The daemon's config.toml; on a fixed port clients find it again after a kill, 0 takes a free one."""
+    return _CONFIG.format(port=port, orders_per_second=orders_per_second, allow_short=str(allow_short).lower())
 
 
 def subscribers(count: int = SUBSCRIBERS) -> Iterator[dict[str, Any]]:

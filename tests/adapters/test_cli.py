@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +159,15 @@ async def test_a_round_with_a_daemon(tmp_path: Path) -> None:
         script = await cli(tmp_path, "attach", text="orders limit=1\n# a remark\n\nodd\nstatus\n")
         assert (script.returncode, script.stdout.count("FILLED")) == (1, 1)
         assert "no method 'odd'" in script.stderr
+    verified = await cli(tmp_path, "verify", "--venue")
+    assert (verified.returncode, verified.stdout.splitlines()[-1]) == (
+        0,
+        "venues: 2 orders, 2 executions: 0 lost, 0 doubled",
+    )
+    with closing(sqlite3.connect(tmp_path / "data" / "venue-paper.sqlite")) as venue, venue:
+        venue.execute("UPDATE executions SET quantity = '9' WHERE number = (SELECT min(number) FROM executions)")
     assert (await cli(tmp_path, "verify")).returncode == 0
+    assert (await cli(tmp_path, "verify", "--venue")).returncode == 1
     _spoil(tmp_path / "data")
     assert (await cli(tmp_path, "verify")).returncode == 1
 

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from adapters.bus.frames import PublishBuffer
 from adapters.bus.server import EmbeddedServer
+from adapters.bus.streams import ensure, plans
 from adapters.bus.wire import Wire
 from adapters.engine import Engine
 from adapters.settings import load
@@ -102,6 +103,37 @@ async def test_a_signal_reaches_the_followers_in_both_partitions_once(tmp_path: 
                 if address.startswith("post/"):
                     assert not [part for part in actor.parts if part.startswith("m/")], "mail is not acknowledged"
             assert not engine.partition.quarantined
+
+
+@pytest.mark.anyio
+async def test_what_waited_in_the_stream_is_decided_when_prices_have_come(tmp_path: Path) -> None:
+    server = EmbeddedServer(tmp_path, on_event=lambda event, **fields: None, port=0)
+    await server.start()
+    ready = asyncio.Event()
+    config = replace(load(CONFIG, {}), subscribers={"alice": {"cash": {"USD": "10000"}}})
+    engine = Engine(config, tmp_path / "0", server.url, fail)
+    client = Wire(server.url, name="client", on_error=fail)
+    await client.connect()
+    events: list[str] = []
+    try:
+        await ensure(client, plans("exec"))
+        await client.listen("exec.out.>", lambda subject, *_: events.append(subject.split(".")[2]))
+        request = {"request_id": "r-1", "signal_id": "s-1", "strategy_id": "s", "exchange": "XNAS", "symbol": "AAPL"}
+        request |= {"side": "BUY", "quantity": "1", "order_type": "MARKET", "time_in_force": "DAY"}
+        request |= {"issued_at": datetime.now(UTC).isoformat()}
+        await client.request("exec.in.request.alice", json.dumps(request).encode())
+        running = asyncio.create_task(engine.run(ready.set))
+        async with asyncio.timeout(20):
+            await ready.wait()
+            await asyncio.sleep(0.3)  # A feed needs its moment to come back, too.
+            client.publish(quote())
+            await until(lambda: "fill_notification" in events or "pre_trade_risk" in events)
+        assert "fill_notification" in events
+        engine.drain()
+        await running
+    finally:
+        await client.close()
+        await server.stop()
 
 
 class _Nobody:

@@ -42,7 +42,7 @@ class World:
 
     def __init__(self, folder: Path, seed: int = 0, command: Sequence[str] = COMMAND) -> None:
         self.config = folder / "config.toml"
-        self.config.write_text(cast.configuration(free_port()))
+        self.config.write_text(cast.configuration(free_port()) + "[market]\nwarm_up_s = 0\n")
         self.data = folder / "data"
         self.random = random.Random(seed)
         self.daemon = Daemon(self.config, self.data, command)
@@ -169,7 +169,7 @@ async def expected_events(data: Path) -> set[str]:
     async with await Reader.open(data) as reader:
         return {
             message[2].decode()
-            async for sequence, _, events in reader.entries(0)
+            async for sequence, _, events, _ in reader.entries(0)
             for index, (_, event) in enumerate(events)
             if (message := distributor.distribute(sequence, index, event)) is not None
         }

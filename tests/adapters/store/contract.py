@@ -200,8 +200,8 @@ class JournalContract:
         batches = [batch(1), started(2, ticket(1)), batch(3, []), done(4, ticket(1))]
         await journal.commit(batches)
         read = [entry async for entry in journal.entries(1)]
-        assert [(sequence, at, events) for sequence, at, events in read] == [
-            (each.sequence, each.at, each.events) for each in (batches[1], batches[3])
+        assert [tuple(entry) for entry in read] == [
+            (each.sequence, each.at, each.events, each.packed) for each in (batches[1], batches[3])
         ]
 
     async def test_a_commit_of_nothing_is_nothing(self, journal: Journal) -> None:
