@@ -17,7 +17,7 @@ from actors.actor import Actor
 from actors.turn import Turn
 from engine import account, ledger
 from engine import events as e
-from engine.allocate import Sizing, allocate
+from engine.allocate import allocate
 from engine.commands import (
     BookFill,
     ChangeReservation,
@@ -37,6 +37,7 @@ from engine.ledger import Balance, Position
 from engine.messages import CashMovement, ExecutionCommand, ExecutionRequest, Outcome, Subscriber, Subscription
 from engine.refusal import Refusal
 from engine.risk import check, pre_checks
+from engine.sizing import Sizing
 from engine.subscriber import Profile
 from engine.values import ZERO, subtract
 

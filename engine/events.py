@@ -11,11 +11,11 @@ from typing import Literal
 
 from msgspec import Struct
 
-from engine.allocate import Sizing
 from engine.commands import Fill, Ticket
 from engine.messages import Outcome, Provenance, Subscriber
 from engine.reports import Capabilities
 from engine.risk import Figures
+from engine.sizing import Sizing
 from engine.values import OrderStatus, Side, SubscriberStatus
 
 

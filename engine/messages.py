@@ -13,6 +13,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct, field
 
 from engine.config import Limits
+from engine.methods import Allocation, misfit
 from engine.sanity import limit_problems
 from engine.values import (
     EXCHANGE_PATTERN,
@@ -225,33 +226,6 @@ class ExecutionCommand(Message, frozen=True, kw_only=True, omit_defaults=True):
         return None
 
 
-class FixedQuantity(Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="fixed_quantity"):
-    """Always `value` units, whatever the leader trades."""
-
-    value: Number
-
-
-class FixedNotional(Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="fixed_notional"):
-    """Units worth `value` in the instrument's currency at the reference price."""
-
-    value: Number
-
-
-class Multiplier(Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="multiplier"):
-    """The leader's quantity times `value`."""
-
-    value: Number
-
-
-class Weight(Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="weight"):
-    """Units worth `value` (0.05 is five per cent) of the subscriber's equity in the instrument's currency."""
-
-    value: Number
-
-
-Allocation = FixedQuantity | FixedNotional | Multiplier | Weight
-
-
 class Subscription(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """That a subscriber follows a strategy, and how its orders are sized."""
 
@@ -276,11 +250,9 @@ class Subscriber(Message, frozen=True, kw_only=True):
         if len(set(names)) != len(names):
             return "DUPLICATE_SUBSCRIPTION", "subscriptions: a strategy may stand in them once"
         for subscription in self.subscriptions:
-            if subscription.allocation.value <= ZERO:
-                return (
-                    "BAD_QUANTITY",
-                    f"subscriptions: allocation value of {subscription.strategy_id} must be above zero",
-                )
+            wrong = misfit(subscription.allocation)
+            if wrong is not None:
+                return "BAD_QUANTITY", f"subscriptions: allocation of {subscription.strategy_id}, {wrong}"
         for currency, amount in self.cash.items():
             if amount < ZERO:
                 return "BAD_QUANTITY", f"cash: opening balance in {currency} must not be negative, got {amount}"

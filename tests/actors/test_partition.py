@@ -15,7 +15,8 @@ from actors.subscriber import SubscriberActor
 from engine import events as e
 from engine.commands import Kill, RefuseInput, Unbury
 from engine.identity import sequence_of
-from engine.messages import CashMovement, FixedQuantity, Subscription
+from engine.messages import CashMovement, Subscription
+from engine.methods import FixedQuantity
 from tests.actors.bench import Bench, D, request
 
 

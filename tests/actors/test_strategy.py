@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from engine import events as e
-from engine.messages import FixedQuantity, Multiplier, Subscription
+from engine.messages import Subscription
+from engine.methods import FixedQuantity, Multiplier
 from tests.actors.bench import Bench, D, request, subscriber
 
 

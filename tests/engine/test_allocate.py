@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.allocate import Sized, allocate
+from engine.allocate import allocate
 from engine.config import InstrumentSpec
-from engine.messages import Allocation, ExecutionRequest, FixedNotional, FixedQuantity, Multiplier, Weight
+from engine.messages import ExecutionRequest
+from engine.methods import Allocation, FixedNotional, FixedQuantity, Multiplier, Weight
 from engine.refusal import Refusal
+from engine.sizing import Sized
 from engine.values import EXACT
 
 D = Decimal

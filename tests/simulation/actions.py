@@ -12,18 +12,8 @@ from msgspec.structs import replace
 from engine.commands import RefuseInput, Resume, SetStatus
 from engine.config import Limits
 from engine.identity import partition_of
-from engine.messages import (
-    CashMovement,
-    ExecutionCommand,
-    ExecutionPlan,
-    ExecutionRequest,
-    FixedNotional,
-    FixedQuantity,
-    Multiplier,
-    Subscriber,
-    Subscription,
-    Weight,
-)
+from engine.messages import CashMovement, ExecutionCommand, ExecutionPlan, ExecutionRequest, Subscriber, Subscription
+from engine.methods import FixedNotional, FixedQuantity, Multiplier, Weight
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

@@ -10,7 +10,8 @@ import pytest
 from engine import events as e
 from engine import reports as r
 from engine.commands import Kill, Resume
-from engine.messages import ExecutionCommand, ExecutionPlan, FixedQuantity, Subscription
+from engine.messages import ExecutionCommand, ExecutionPlan, Subscription
+from engine.methods import FixedQuantity
 from tests.actors.bench import Bench, D, request
 
 
