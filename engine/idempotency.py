@@ -15,8 +15,9 @@ from typing import Any, Final, Literal
 from msgspec import Struct, json
 
 from engine.messages import CashMovement, ExecutionCommand, ExecutionRequest, OrderIntent
+from engine.target_messages import TargetPositions
 
-Keyed = ExecutionRequest | OrderIntent | ExecutionCommand | CashMovement
+Keyed = ExecutionRequest | OrderIntent | ExecutionCommand | CashMovement | TargetPositions
 
 
 class Conflict(Struct, frozen=True):
@@ -51,12 +52,29 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "OrderIntent": ("subscriber_id", "exchange", "symbol", "side", "qty", "type", "limit_price"),
     "ExecutionCommand": ("subscriber_id", "plan", "order_id", "group_id", "request", "quantity", "limit_price"),
     "CashMovement": ("subscriber_id", "currency", "amount", "reason"),
+    "TargetPositions": (
+        "signal_id",
+        "strategy_id",
+        "subscriber_id",
+        "mode",
+        "scope",
+        "targets",
+        "all_or_none",
+        "min_order_quantity",
+        "min_order_notional",
+        "drift_quantity",
+        "drift_fraction",
+        "time_in_force",
+        "plan",
+        "provenance",
+    ),
 }
 _ATTRIBUTES: Final = {"type": "order_type"}  # Where a client's name for a field is not ours.
 _values: Final = {
     name: attrgetter(*(_ATTRIBUTES.get(field, field) for field in fields)) for name, fields in _FIELDS.items()
 }
 _REQUEST: Final = 1 + _FIELDS["ExecutionCommand"].index("request")
+_TARGETS: Final = 1 + _FIELDS["TargetPositions"].index("targets")
 _NUMBERS: Final = frozenset(
     {
         "quantity",
@@ -71,17 +89,24 @@ _NUMBERS: Final = frozenset(
         "visibility_preference",
         "max_slippage_pct",
         "min_fill_ratio",
+        "min_order_quantity",
+        "min_order_notional",
+        "drift_quantity",
+        "drift_fraction",
     }
 )
 _encode: Final = json.Encoder().encode
 
 
 def key_of(message: Keyed) -> str:
-    """The idempotency key of a message, within its subscriber: `signal/s-1`, `intent/…`, `command/…`, `cash/…`."""
+    """The idempotency key of a message, within its subscriber: `signal/s-1`, `intent/…`, `command/…`, `cash/…`,
+    `targets/…`."""
     if isinstance(message, ExecutionRequest):
         return f"signal/{message.signal_id}"
     if isinstance(message, OrderIntent):
         return f"intent/{message.idempotency_key}"
+    if isinstance(message, TargetPositions):
+        return f"targets/{message.signal_id}"
     if isinstance(message, ExecutionCommand):
         return f"command/{message.command_id}"
     return f"cash/{message.movement_id}"
@@ -97,6 +122,16 @@ def _asked(message: Keyed) -> list[Any]:
     asked = [name, *_values[name](message)]
     if isinstance(message, ExecutionCommand) and message.request is not None:
         asked[_REQUEST] = _asked(message.request)
+    elif isinstance(message, TargetPositions):
+        # By ticker: in which order they stand is nothing that is asked for.
+        asked[_TARGETS] = {
+            target.instrument: {
+                "quantity": target.quantity,
+                "weight": target.weight,
+                "limit_price": target.limit_price,
+            }
+            for target in message.targets
+        }
     return asked
 
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from engine.idempotency import Conflict, Keyed, compare, fingerprint, key_of
 from engine.messages import CashMovement, ExecutionCommand, ExecutionPlan, ExecutionRequest, OrderIntent, Provenance
+from engine.target_messages import Target, TargetPositions
 from engine.values import EXACT
 
 D = Decimal
@@ -48,12 +49,31 @@ INTENT = OrderIntent(
 COMMAND = ExecutionCommand(command_id="c-1", subscriber_id="alice", plan=PLAN, request=REQUEST)
 AMEND = ExecutionCommand(command_id="c-2", subscriber_id="alice", plan=PLAN, order_id="paper-1", quantity=D(5))
 CASH = CashMovement(movement_id="m-1", subscriber_id="alice", currency="USD", amount=D(100), reason="10")
+AAPL = Target(exchange="XNAS", symbol="AAPL", weight=D("0.5"))
+MSFT = Target(exchange="XNAS", symbol="MSFT", weight=D("-0.25"))
+TARGETS = TargetPositions(
+    request_id="r-1",
+    signal_id="s-1",
+    strategy_id="momentum",
+    subscriber_id="alice",
+    mode="PRODUCTION",
+    scope="NAMED",
+    targets=(AAPL, MSFT),
+    drift_fraction=D("0.1"),
+    issued_at=AT,
+)
 LATER = AT + timedelta(days=1)
 
 
 @pytest.mark.parametrize(
     ("message", "key"),
-    [(REQUEST, "signal/s-1"), (INTENT, "intent/k-1"), (COMMAND, "command/c-1"), (CASH, "cash/m-1")],
+    [
+        (REQUEST, "signal/s-1"),
+        (INTENT, "intent/k-1"),
+        (COMMAND, "command/c-1"),
+        (CASH, "cash/m-1"),
+        (TARGETS, "targets/s-1"),
+    ],
 )
 def test_the_key_is_the_clients_own_and_says_what_of(message: Keyed, key: str) -> None:
     assert key_of(message) == key
@@ -75,6 +95,10 @@ SAME: list[tuple[str, Keyed, Keyed]] = [
     ("a command's request id", COMMAND, replace(COMMAND, request=replace(REQUEST, request_id="r-2"))),
     ("a command's quantity", AMEND, replace(AMEND, quantity=D("5.0"))),
     ("an amount", CASH, replace(CASH, amount=D("100.00"))),
+    ("targets at another time", TARGETS, replace(TARGETS, request_id="r-2", issued_at=LATER, expires_at=LATER)),
+    ("targets in another order", TARGETS, replace(TARGETS, targets=(MSFT, AAPL))),
+    ("a target's weight", TARGETS, replace(TARGETS, targets=(replace(AAPL, weight=D("0.50")), MSFT))),
+    ("a drift", TARGETS, replace(TARGETS, drift_fraction=D("0.10"))),
 ]
 
 
@@ -129,6 +153,16 @@ OTHER: list[tuple[Keyed, dict[str, Any], str]] = [
     (CASH, {"currency": "EUR"}, "currency"),
     (CASH, {"amount": D("-100")}, "amount"),
     (CASH, {"reason": "10.0"}, "reason"),
+    (TARGETS, {"mode": "TRAINING"}, "mode"),
+    (TARGETS, {"scope": "ALL"}, "scope"),
+    (TARGETS, {"all_or_none": True}, "all_or_none"),
+    (TARGETS, {"targets": (AAPL,)}, "targets.XNAS:MSFT"),
+    (TARGETS, {"targets": (AAPL, replace(MSFT, weight=D("0.25")))}, "targets.XNAS:MSFT.weight"),
+    (TARGETS, {"targets": (AAPL, replace(MSFT, limit_price=D(5)))}, "targets.XNAS:MSFT.limit_price"),
+    (TARGETS, {"drift_fraction": None}, "drift_fraction"),
+    (TARGETS, {"min_order_notional": D(5)}, "min_order_notional"),
+    (TARGETS, {"time_in_force": "GTC"}, "time_in_force"),
+    (TARGETS, {"plan": PLAN}, "plan"),
 ]
 
 
