@@ -74,22 +74,8 @@ def steer(
     No order is sent for `tolerance` units or fewer, nor for less than `least`. `splits`: the venue wants a position
     closed before the other side is opened, so a flip is a CLOSE and, once flat, an OPEN.
     """
-    need = subtract(target, position)
-    toward: Side = "BUY" if need > ZERO else "SELL"
-    fits = _leaves(working, toward) <= EXACT.abs(need)
-    cancel, keep, waits_for = [], [], []
-    expected = position
-    for order in working:
-        if order.cancelling:
-            waits_for.append(order.order_id)
-        elif not order.cancellable:
-            expected = add(expected, signed(order.side, order.leaves))
-        elif fits and order.side == toward and need:
-            keep.append(order.order_id)
-            expected = add(expected, signed(order.side, order.leaves))
-        else:
-            cancel.append(order.order_id)
-            waits_for.append(order.order_id)
+    cancel, keep, expected = _judge(position, target, working)
+    waits_for = [order.order_id for order in working if order.cancelling] + cancel
     missing = subtract(target, expected)
     side: Side = "BUY" if missing > ZERO else "SELL"
     # What an order of another decision is counted on to do is made up for only after it has.
@@ -118,6 +104,26 @@ def steer(
         later=_steps(subtract(target, signed(side, later)), side, later, lot, splits),
         waits_for=tuple(waits_for) if later else (),
     )
+
+
+def _judge(position: Decimal, target: Decimal, working: Sequence[Working]) -> tuple[list[str], list[str], Decimal]:
+    """Which orders to cancel, which to keep, and the position if all that stays fills."""
+    need = subtract(target, position)
+    toward: Side = "BUY" if need > ZERO else "SELL"
+    # As any of them may fill before a cancel is confirmed, either all on the side fit or none may stay.
+    fits = _leaves(working, toward) <= EXACT.abs(need)
+    cancel, keep, expected = [], [], position
+    for order in working:
+        if order.cancelling:
+            continue
+        if not order.cancellable:
+            expected = add(expected, signed(order.side, order.leaves))
+        elif fits and order.side == toward:
+            keep.append(order.order_id)
+            expected = add(expected, signed(order.side, order.leaves))
+        else:
+            cancel.append(order.order_id)
+    return cancel, keep, expected
 
 
 def _lots(quantity: Decimal, lot: Decimal) -> Decimal:

@@ -209,6 +209,15 @@ def test_where_the_venue_splits_a_flip_it_closes_first_and_opens_once_flat(
         pytest.param(
             "0",
             "65",
+            (order("b", "BUY", 5, cancelling=True),),
+            {"tolerance": "5"},
+            [],
+            ["OPEN_LONG BUY 65"],
+            id="a second part within the drift holds the first",
+        ),
+        pytest.param(
+            "0",
+            "65",
             (order("s", "SELL", 4, cancellable=False),),
             {"least": "10"},
             ["OPEN_LONG BUY 65"],

@@ -174,7 +174,14 @@ def test_a_ticker_is_decided_and_told(
     assert len(found.acting) == (status == "ACCEPTED")
 
 
-NO_PRICE = Refusal("SYMBOL_NOT_ALLOWED", "symbol: not on the list")
+def test_an_order_that_misses_the_minimum_by_less_than_can_be_written_is_below_it() -> None:
+    # A unit is worth 10^12 - 10^-24, so 10^12 takes 1 + 10^-36 of them.
+    held = holding(reference="999999.999999999999", multiplier="1000000.000000000001", min_notional="1000000000000")
+    ticker = only(decided(positions(target("A", quantity="1")), {"A": held}))
+    assert ticker.sentence() == "target 1; held 0; 1 missing: nothing to send, less than 2"
+
+
+NOT_ALLOWED = Refusal("SYMBOL_NOT_ALLOWED", "symbol: not on the list")
 
 
 @pytest.mark.parametrize(
@@ -188,10 +195,15 @@ NO_PRICE = Refusal("SYMBOL_NOT_ALLOWED", "symbol: not on the list")
         (target("A", weight="-0.1"), {"limits": Limits()}, "SHORT_NOT_ALLOWED", "allow_short: a target of -50"),
         (target("A", quantity="-1"), {"limits": Limits(allow_short=False)}, "SHORT_NOT_ALLOWED", "allow_short False"),
         (target("A", quantity="1"), {"holdings": {"A": Holding(spec=None)}}, "UNKNOWN_INSTRUMENT", "XNAS:A"),
-        (target("A", quantity="1"), {"holdings": {"A": holding(refusal=NO_PRICE)}}, "SYMBOL_NOT_ALLOWED", "the list"),
         (
             target("A", quantity="1"),
-            {"holdings": {"A": Holding(spec=None, refusal=NO_PRICE)}},
+            {"holdings": {"A": holding(refusal=NOT_ALLOWED)}},
+            "SYMBOL_NOT_ALLOWED",
+            "the list",
+        ),
+        (
+            target("A", quantity="1"),
+            {"holdings": {"A": Holding(spec=None, refusal=NOT_ALLOWED)}},
             "SYMBOL_NOT_ALLOWED",
             "the list",
         ),
@@ -220,7 +232,7 @@ def test_a_ticker_that_nothing_is_known_of_is_refused() -> None:
 
 
 def test_what_may_not_be_traded_may_stay_where_it_is() -> None:
-    assert decided(positions(target("A", quantity="1")), {"A": holding("1", refusal=NO_PRICE)}).status == "NOOP"
+    assert decided(positions(target("A", quantity="1")), {"A": holding("1", refusal=NOT_ALLOWED)}).status == "NOOP"
 
 
 @pytest.mark.parametrize(
