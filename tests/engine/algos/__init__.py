@@ -1,0 +1,1 @@
+"""How orders are worked: each algorithm by itself, and all of them in random markets."""
