@@ -30,7 +30,7 @@ from engine.algos.contract import (
     Works,
 )
 from engine.algos.grid import ceiled, floored
-from engine.values import DERIVED, ONE, ZERO, Side, add, minus, multiply, subtract
+from engine.values import DERIVED, ONE, ZERO, Side, add, is_multiple, minus, multiply, subtract
 
 MAX_OPEN: Final = 16
 """Children that may be open at once; an algorithm that wishes for more waits."""
@@ -66,9 +66,9 @@ def within(works: Works, price: Decimal | None) -> Decimal | None:
     if price is None:
         return bound
     if works.parent.side == "BUY":
-        price = max(tick, floored(price, tick))
+        price = price if is_multiple(price, tick) else floored(price, tick)
         return price if bound is None or price < bound else bound
-    price = max(tick, ceiled(price, tick))
+    price = price if is_multiple(price, tick) else ceiled(price, tick)
     return price if bound is None or price > bound else bound
 
 
@@ -78,14 +78,14 @@ def left(works: Works, progress: Progress) -> Decimal:
 
 
 def room(works: Works, progress: Progress, market: Market) -> Decimal:
-    """Units that may still be placed, in whole lots, by the order's quantity and by the participation cap."""
+    """Units that may still be placed, by the order's quantity and by the participation cap."""
     free = left(works, progress)
     if works.participation is not None:
         if market.volume is None:
             return ZERO
         allowed = multiply(works.participation, market.volume)
         free = min(free, subtract(subtract(allowed, progress.filled), progress.working))
-    return floored(free, works.parent.lot_size)
+    return free
 
 
 def foremost(works: Works, progress: Progress, now: datetime) -> Decision | None:
@@ -163,7 +163,7 @@ def _place(works: Works, intended: Intended, free: Decimal, rest: Decimal) -> Pl
     lot, least = works.parent.lot_size, works.parent.min_quantity
     quantity = floored(min(intended.quantity, free), lot)
     if least and ZERO < quantity < rest < add(free, lot) and subtract(rest, quantity) < least:
-        quantity = free
+        quantity = floored(free, lot)
     if quantity < least:
         return None
     price = within(works, intended.price)

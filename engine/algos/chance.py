@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 
 
+# A slice is asked for three times: when it is awaited, when it is due, and when it is sized.
+@lru_cache(maxsize=1 << 14)
 def draw(seed: str, what: str, index: int) -> int:
     """An integer from 0 to 2**64 - 1, fixed by what it is drawn for (BLAKE2b, RFC 7693)."""
     return int.from_bytes(blake2b(f"{seed}\0{what}\0{index}".encode(), digest_size=8).digest(), "big")

@@ -45,7 +45,7 @@ def cumulative(scheduled: Scheduled, seed: str, lots: int, step: int) -> int:
         return 0
     at = step * UNIT
     if not scheduled.even:
-        at += draw(seed, "size", step) % (UNIT // 2) - UNIT // 4
+        at += (draw(seed, "slice", step) >> 32) // 2 - UNIT // 4
     if scheduled.shape:
         return lots * interpolate(scheduled.shape, at) // PARTS
     parts, whole = weighted(at, count * UNIT, scheduled.tilt)
@@ -80,7 +80,7 @@ def _offset(scheduled: Scheduled, seed: str, window: int, step: int) -> int:
     """Microseconds from the start to slice `step`."""
     at = step * UNIT
     if step:
-        at += draw(seed, "time", step) % (UNIT // 2)
+        at += draw(seed, "slice", step) % (UNIT // 2)
     if scheduled.clock:
         return window * interpolate(scheduled.clock, at) // PARTS
     return window * at // (scheduled.count * UNIT)
