@@ -68,7 +68,8 @@ def immediate(works: Works, tactic: Immediate, progress: Progress, market: Marke
         return Wish(over="it was to be completed at once")
     if works.placed and not _reachable(works, far(works.parent.side, market)):
         return NOTHING
-    return Wish(places=(Intended(left(works, progress), None, "IOC"),), due=now + PAUSE)
+    due = None if tactic.once else now + PAUSE
+    return Wish(places=(Intended(left(works, progress), None, "IOC"),), due=due)
 
 
 def scheduled(works: Works, tactic: Scheduled, progress: Progress, market: Market, now: datetime) -> Wish:
