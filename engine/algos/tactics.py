@@ -80,8 +80,6 @@ def scheduled(works: Works, tactic: Scheduled, progress: Progress, market: Marke
     seed, start, end = parent.seed, parent.start, works.closing
     step = slices.released(tactic, seed, start, end, now)
     due = slices.moment(tactic, seed, start, end, step)
-    if step <= works.step:
-        return Wish(due=due)
     lots = steps_in(parent.quantity, parent.lot_size)
     target = multiply(Decimal(slices.cumulative(tactic, seed, lots, step)), parent.lot_size)
     quantity = subtract(subtract(target, progress.filled), progress.working)

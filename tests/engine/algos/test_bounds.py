@@ -176,6 +176,12 @@ def test_a_child_past_a_bound_that_came_closer_is_brought_inside() -> None:
     assert decision.actions == (Replace(child_id="a", quantity=D(10), limit_price=D("99.50")),)
 
 
+def test_a_child_past_the_bound_whose_answer_is_awaited_holds_nothing_up() -> None:
+    works = amended(WORKS, limit_price=D("99.50"))
+    decision = decide(works, progress(0, child("a", 10, "99.99", pending=True)), quote(), SOON)
+    assert [place.limit_price for place in places(decision.actions)] == [D("99.50")]
+
+
 def test_work_that_is_stopped_cancels_what_is_open_and_finishes() -> None:
     works = stopped(WORKS, SOON)
     assert decide(works, progress(5, child("a", 10)), quote(), SOON).actions == (Cancel(child_id="a"),)

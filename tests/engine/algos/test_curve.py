@@ -51,7 +51,7 @@ SESSIONS = [session(number) for number in range(5)]
         # A block trade on one day of three moves nothing.
         (day(0, U) + day(1, U) + day(2, (40, 2000, 10, 30)), [400, 200, 100, 300]),
         # A hole does not make what the day does have look larger.
-        (day(0, U) + day(1, U) + day(2, (40, None, 10, 30)), [400, 200, 100, 300]),
+        (day(0, U) + day(1, (400, None, 100, 300)), [400, 200, 100, 300]),
         # What no day has is what lies between its neighbours.
         (day(0, (40, None, 20, 10)), [400, 300, 200, 100]),
         (day(0, (40, 30, None, None)), [308, 231, 231, 231]),

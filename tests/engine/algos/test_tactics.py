@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from engine.algos.contract import Action, Finish, Market, Place, Replace, Scheduled
 from engine.algos.start import Known
-from engine.algos.work import decide
+from engine.algos.work import amended, decide
 from engine.values import Side
 from tests.engine.algos.world import START, D, World, begun, parent, plan, quote
 
@@ -98,6 +98,13 @@ def test_an_immediate_order_goes_once_down_to_the_bound_and_ends_with_what_it_go
     assert isinstance(finish, Finish)
     assert finish.ending == "SHORTFALL"
     assert finish.reason.startswith("it was to be completed at once: 94 of 100 filled, a ratio of 0.94")
+
+
+def test_an_immediate_order_goes_even_where_the_far_side_is_past_its_bound() -> None:
+    once = world("IMMEDIATE", quote("102", "103"), must_complete_immediately=True, max_slippage_pct="0.01")
+    assert said(once.ask().actions) == ["100 @ 101.00 IOC"]
+    once.gone("c1")
+    assert said(once.ask().actions) == ["PARTIAL"]
 
 
 def test_an_immediate_order_that_may_take_longer_goes_again_where_the_bound_can_be_reached() -> None:
@@ -204,6 +211,13 @@ def test_a_sniper_that_must_complete_takes_at_the_end_and_another_does_not() -> 
         assert said(hidden.ask().actions) == expected
 
 
+def test_a_sniper_takes_at_another_limit_once_it_has_one() -> None:
+    hidden = world("SNIPER", quote("100.50", "100.52"), order=parent(limit="100"))
+    assert said(hidden.ask().actions) == []
+    hidden.works = amended(hidden.works, limit_price=D("100.60"))
+    assert said(hidden.ask().actions) == ["500 @ 100.52 IOC"]
+
+
 def test_a_seller_does_all_of_it_on_the_other_side() -> None:
     def first(algorithm: str, market: Market, **fields: Any) -> list[str]:
         return said(world(algorithm, market, order=parent("SELL", "100"), **fields).ask().actions)
@@ -242,6 +256,11 @@ def test_an_adaptive_order_is_more_aggressive_when_it_is_urgent_visible_or_late(
     moving = World(works, lambda n: 0, quote("99.99", "100.02"))
     moving.now = START + timedelta(minutes=minutes)
     assert said(moving.ask().actions) == [expected]
+
+
+def test_where_the_spread_is_a_tick_there_is_nothing_inside_it() -> None:
+    moving = world("ADAPTIVE", quote("99.99", "100.00"), chunk_count_hint=5, chunk_distribution="UNIFORM")
+    assert said(moving.ask().actions) == ["20 @ 99.99 DAY"]
 
 
 def test_an_adaptive_child_moves_with_the_clock() -> None:
