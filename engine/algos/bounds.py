@@ -9,7 +9,7 @@ market's volume. Ending: min_fill_ratio decides what an end is called.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_DOWN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
 from typing import Final
 
 from msgspec.structs import replace
@@ -30,7 +30,7 @@ from engine.algos.contract import (
     Works,
 )
 from engine.algos.grid import ceiled, floored
-from engine.values import DERIVED, ONE, ZERO, Side, add, is_multiple, minus, multiply, subtract
+from engine.values import ONE, ZERO, Side, add, is_multiple, minus, multiply, subtract
 
 MAX_OPEN: Final = 16
 """Children that may be open at once; an algorithm that wishes for more waits."""
@@ -38,6 +38,7 @@ PAUSE: Final = timedelta(seconds=1)
 """After a child that was rejected, or expired with nothing filled; doubled with each more in a row."""
 MAX_DOUBLINGS: Final = 4
 Actions = tuple[Action, ...]
+_RATIO = Context(prec=6, rounding=ROUND_DOWN, traps=[InvalidOperation, DivisionByZero, Overflow])
 
 
 def price_bound(
@@ -217,8 +218,8 @@ def _finish(works: Works, progress: Progress, why: str) -> Finish:
     # An exact comparison: the ratio itself may have no end.
     elif least is not None and filled < multiply(least, parent.quantity):
         ending = "SHORTFALL"
-        ratio = DERIVED.divide(filled, parent.quantity)
-        text += f", a ratio of {ratio:.6f}: min_fill_ratio {least} can no longer be met"
+        # Rounded down, so that what misses the ratio by little does not read as if it met it.
+        text += f", a ratio of {_RATIO.divide(filled, parent.quantity):f}: min_fill_ratio {least} can no longer be met"
     elif least is not None and least < ONE:
         text += f", which min_fill_ratio {least} accepts"
     return Finish(ending=ending, filled=filled, reason=f"{why}: {text}" if why else text)

@@ -145,13 +145,13 @@ def test_some_things_are_done_before_any_algorithm_is_asked(now: Any, before: Pr
             "0.4",
             399,
             "SHORTFALL",
-            "the window has ended: 399 of 1000 filled, a ratio of 0.399000: min_fill_ratio 0.4 can no longer be met",
+            "the window has ended: 399 of 1000 filled, a ratio of 0.399: min_fill_ratio 0.4 can no longer be met",
         ),
         (
             "1",
             999,
             "SHORTFALL",
-            "the window has ended: 999 of 1000 filled, a ratio of 0.999000: min_fill_ratio 1 can no longer be met",
+            "the window has ended: 999 of 1000 filled, a ratio of 0.999: min_fill_ratio 1 can no longer be met",
         ),
     ],
 )
@@ -190,7 +190,14 @@ def test_work_that_is_stopped_cancels_what_is_open_and_finishes() -> None:
     assert finish.ending == "PARTIAL"
 
 
-def test_an_amended_quantity_counts_from_the_next_slice_and_an_urgency_at_once() -> None:
+def test_an_algorithm_at_its_end_withdraws_before_it_finishes() -> None:
+    over = Wish(places=(Intended(D(10), D(100)),), over="enough")
+    assert lawful(WORKS, over, progress(5, child("a", 10)), quote(), SOON).actions == (Cancel(child_id="a"),)
+    (finish,) = lawful(WORKS, over, progress(5), quote(), SOON).actions
+    assert finish == Finish(ending="PARTIAL", filled=D(5), reason="enough: 5 of 1000 filled")
+
+
+def test_an_amended_order_has_its_new_quantity_urgency_and_bound() -> None:
     works = amended(WORKS, quantity=D(500), urgency=D("0.1"))
     assert works.parent.quantity == 500
     assert works.urgency == D("0.1")
@@ -242,6 +249,7 @@ CHILDREN = st.lists(
     filled=st.decimals("0", "1200", places=1),
     market=st.builds(Market, volume=st.none() | st.decimals("0", "20000", places=1)),
     offset=st.integers(-60, 2400),
+    over=st.sampled_from([None, None, None, "done"]),
 )
 def test_no_wish_can_pass_a_bound(
     works: Works,
@@ -251,11 +259,12 @@ def test_no_wish_can_pass_a_bound(
     filled: Decimal,
     market: Market,
     offset: int,
+    over: str | None,
 ) -> None:
     now = START + timedelta(seconds=offset)
     before = Progress(filled=filled, working=progress(0, *children).working, children=tuple(children))
     reprices = () if reprice is None else tuple((one, reprice) for one in children)
-    wish = Wish(places=tuple(wished), reprices=reprices, due=now + timedelta(seconds=5))
+    wish = Wish(places=tuple(wished), reprices=reprices, due=now + timedelta(seconds=5), over=over)
     decision = foremost(works, before, now) or lawful(works, wish, before, market, now)
     check(decision, works, before, market, now)
     assert all(isinstance(action, Place | Replace | Cancel | Finish) for action in decision.actions)
