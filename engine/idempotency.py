@@ -28,6 +28,9 @@ class Conflict(Struct, frozen=True):
 
 Verdict = Literal["NEW", "EXISTS"] | Conflict
 
+# What only orders that are not plain have: left out of the others' fingerprints, so that those stay as they were.
+_SPECIAL: Final = ("instructions", "group", "good_till")
+
 # What each fingerprint holds, after the message's type. Stored ones live on: append here, never reorder.
 _FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "ExecutionRequest": (
@@ -48,6 +51,7 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
         "time_in_force",
         "plan",
         "provenance",
+        *_SPECIAL,
     ),
     "OrderIntent": ("subscriber_id", "exchange", "symbol", "side", "qty", "type", "limit_price"),
     "ExecutionCommand": ("subscriber_id", "plan", "order_id", "group_id", "request", "quantity", "limit_price"),
@@ -71,7 +75,8 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
 }
 _ATTRIBUTES: Final = {"type": "order_type"}  # Where a client's name for a field is not ours.
 _values: Final = {
-    name: attrgetter(*(_ATTRIBUTES.get(field, field) for field in fields)) for name, fields in _FIELDS.items()
+    name: attrgetter(*(_ATTRIBUTES.get(field, field) for field in fields if field not in _SPECIAL))
+    for name, fields in _FIELDS.items()
 }
 _REQUEST: Final = 1 + _FIELDS["ExecutionCommand"].index("request")
 _TARGETS: Final = 1 + _FIELDS["TargetPositions"].index("targets")
@@ -93,6 +98,10 @@ _NUMBERS: Final = frozenset(
         "min_order_notional",
         "drift_quantity",
         "drift_fraction",
+        "trail_amount",
+        "trail_pct",
+        "limit_offset",
+        "display_quantity",
     }
 )
 _encode: Final = json.Encoder().encode
@@ -120,7 +129,11 @@ def fingerprint(message: Keyed) -> str:
 def _asked(message: Keyed) -> list[Any]:
     name = message.__class__.__name__
     asked = [name, *_values[name](message)]
-    if isinstance(message, ExecutionCommand) and message.request is not None:
+    if isinstance(message, ExecutionRequest):
+        if not message.plain:
+            good_till = message.expires_at if message.time_in_force == "GTD" else None
+            asked += (message.instructions, message.group, good_till)
+    elif isinstance(message, ExecutionCommand) and message.request is not None:
         asked[_REQUEST] = _asked(message.request)
     elif isinstance(message, TargetPositions):
         # By ticker: in which order they stand is nothing that is asked for.

@@ -118,6 +118,8 @@ _CODES: Final = (
     ("matching regex", "BAD_TEXT"),
     ("length", "BAD_TEXT"),
     ("Invalid enum value", "BAD_VALUE"),
+    ("Expected `int` >= ", "BAD_VALUE"),
+    ("Expected `int` <= ", "BAD_VALUE"),
     ("Expected", "WRONG_TYPE"),
 )
 

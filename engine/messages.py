@@ -13,7 +13,10 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct, field
 
 from engine.config import Limits
+from engine.instructions import PLAIN_TIMES, PLAIN_TYPES, PRICED, TRIGGERED, Instructions, Membership, senseless
 from engine.methods import Allocation, misfit
+from engine.plan import ExecutionPlan
+from engine.refusal import Problem
 from engine.sanity import limit_problems
 from engine.values import (
     EXCHANGE_PATTERN,
@@ -29,6 +32,7 @@ from engine.values import (
     Intent,
     Number,
     OrderType,
+    PlainType,
     Side,
     SubscriberStatus,
     Symbol,
@@ -40,9 +44,6 @@ from engine.values import (
 INTENT_PREFIX = "intent:"
 """What the signal ids of order intents begin with; no other request's may."""
 Text = Annotated[str, Meta(max_length=500)]
-Code = str
-Problem = tuple[Code, str]
-"""A stable code and the sentence for a person."""
 
 
 class Message(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=True, tag=True, tag_field="type"):
@@ -57,33 +58,6 @@ class Provenance(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_o
     regime_id: Id | None = None
     universe_id: Id | None = None
     decision_id: Id | None = None
-
-
-ExecutionAction = Literal["EXECUTE_TRADE", "CANCEL_ORDER", "MODIFY_ORDER", "CANCEL_GROUP"]
-_Ratio = Number | None
-
-
-class ExecutionPlan(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """How and when to execute, independent of the venue. Ratios are decimals from 0 to 1."""
-
-    plan_id: Annotated[str, Meta(pattern=r"^EXP_[0-9]{8}_[0-9]{6}_[0-9a-z]{5,8}\Z")]
-    action: ExecutionAction = "EXECUTE_TRADE"
-    execution_urgency: _Ratio = None
-    visibility_preference: _Ratio = None
-    max_slippage_pct: _Ratio = None
-    must_complete_immediately: bool = False
-    max_execution_window_minutes: Annotated[int, Meta(ge=1, le=10_080)] | None = None
-    preferred_execution_style: Annotated[str, Meta(max_length=32)] | None = None
-    chunk_count_hint: Annotated[int, Meta(ge=1, le=10_000)] | None = None
-    chunk_distribution: Literal["UNIFORM", "WEIGHTED"] | None = None
-    min_fill_ratio: _Ratio = None
-
-    def demands(self) -> str | None:
-        """What this plan asks for beyond one order sent at once, or None: nothing that is asked for is dropped."""
-        for name in self.__struct_fields__:
-            if name not in ("plan_id", "action") and getattr(self, name) not in (None, False):
-                return f"plan.{name}: orders are sent whole and at once; leave it out"
-        return None
 
 
 class ExecutionRequest(Message, frozen=True, kw_only=True, omit_defaults=True):
@@ -109,6 +83,9 @@ class ExecutionRequest(Message, frozen=True, kw_only=True, omit_defaults=True):
     provenance: Provenance = field(default_factory=Provenance)
     issued_at: Time
     expires_at: Time | None = None
+    """When the request is stale; for GTD also how long its order is good."""
+    instructions: Instructions | None = None
+    group: Membership | None = None
 
     def problem(self) -> Problem | None:
         """What makes this request senseless whoever asks, or None."""
@@ -120,15 +97,16 @@ class ExecutionRequest(Message, frozen=True, kw_only=True, omit_defaults=True):
             return "RESERVED_ID", f"signal_id: {INTENT_PREFIX} begins the ids of order intents only"
         if (self.side is None) == (self.intent is None):
             return "BAD_SIDE", "exactly one of side and intent must be given"
-        if self.order_type == "LIMIT":
+        kind = self.order_type
+        if kind in PRICED:
             if self.limit_price is None:
-                return "MISSING_PRICE", "limit_price: a LIMIT order needs one"
+                return "MISSING_PRICE", f"limit_price: a {kind} order needs one"
             if self.limit_price <= ZERO:
                 return "BAD_PRICE", f"limit_price: must be above zero, got {self.limit_price}"
         elif self.limit_price is not None:
-            return "UNEXPECTED_PRICE", f"limit_price: a {self.order_type} order takes none, got {self.limit_price}"
-        if self.stop_price is not None:
-            return "UNEXPECTED_PRICE", f"stop_price: a {self.order_type} order takes none, got {self.stop_price}"
+            return "UNEXPECTED_PRICE", f"limit_price: a {kind} order takes none, got {self.limit_price}"
+        if self.stop_price is not None and kind not in TRIGGERED:
+            return "UNEXPECTED_PRICE", f"stop_price: a {kind} order takes none, got {self.stop_price}"
         for name in ("quantity", "notional", "weight", "leverage"):
             value = getattr(self, name)
             if value is not None and value <= ZERO:
@@ -138,7 +116,32 @@ class ExecutionRequest(Message, frozen=True, kw_only=True, omit_defaults=True):
             return "BAD_SIZE", "at most one of quantity, notional and weight may be given"
         if sizes == 0 and self.intent != "CLOSE" and self.subscriber_id is not None:
             return "MISSING_SIZE", "one of quantity, notional and weight must be given"
-        return None
+        # As `plain` has it, without a call: this is asked of every request.
+        if (
+            kind not in PLAIN_TYPES
+            or self.time_in_force not in PLAIN_TIMES
+            or self.instructions is not None
+            or self.group is not None
+        ):
+            found = senseless(self)
+            if found is not None:
+                return found
+        return None if self.plan is None else self._plan_problem(self.plan)
+
+    @property
+    def plain(self) -> bool:
+        """Whether this is an order of the old school: MARKET or LIMIT, DAY, GTC, IOC or FOK, and nothing else."""
+        return (
+            self.instructions is None
+            and self.group is None
+            and self.order_type in PLAIN_TYPES
+            and self.time_in_force in PLAIN_TIMES
+        )
+
+    def _plan_problem(self, plan: ExecutionPlan) -> Problem | None:
+        if plan.action != "EXECUTE_TRADE":
+            return "BAD_PLAN", f"plan.action: the plan of a request is to EXECUTE_TRADE, got {plan.action}"
+        return plan.problem()
 
 
 _in_grammar: Final = re.compile(REQUEST_PATTERN).fullmatch
@@ -169,7 +172,7 @@ class OrderIntent(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     symbol: Symbol
     side: Side
     qty: Number
-    order_type: OrderType = field(name="type")
+    order_type: PlainType = field(name="type")
     limit_price: Number | None = None
     client_ts_utc: Time | None = None
 
@@ -206,14 +209,22 @@ class ExecutionCommand(Message, frozen=True, kw_only=True, omit_defaults=True):
     def problem(self) -> Problem | None:
         """What makes this command senseless whoever asks, or None."""
         action = self.plan.action
+        found = self.plan.problem()
+        if found is not None:
+            return found
         if action == "EXECUTE_TRADE":
-            if self.request is None or self.order_id is not None:
-                return "BAD_COMMAND", "request: EXECUTE_TRADE needs one, and no order_id"
+            if self.request is None or self.order_id is not None or self.group_id is not None:
+                return "BAD_COMMAND", "request: EXECUTE_TRADE needs one, and no order_id or group_id"
+            if self.request.plan is not None and self.request.plan != self.plan:
+                return "BAD_COMMAND", "request.plan: differs from the command's own plan; leave it out"
             return self.request.problem()
         if action in ("CANCEL_ORDER", "MODIFY_ORDER") and (self.order_id is None or self.request is not None):
             return "BAD_COMMAND", f"order_id: {action} needs one, and no request"
-        if action == "CANCEL_GROUP" and self.group_id is None:
-            return "BAD_COMMAND", "group_id: CANCEL_GROUP needs one"
+        if action == "CANCEL_GROUP":
+            if self.group_id is None or self.order_id is not None or self.request is not None:
+                return "BAD_COMMAND", "group_id: CANCEL_GROUP needs one, and no order_id or request"
+        elif self.group_id is not None:
+            return "BAD_COMMAND", f"group_id: {action} takes none"
         if action == "MODIFY_ORDER":
             if self.quantity is None and self.limit_price is None:
                 return "BAD_COMMAND", "quantity: MODIFY_ORDER needs a new quantity, a new limit_price or both"

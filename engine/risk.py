@@ -103,6 +103,9 @@ def _venue(request: ExecutionRequest, venue: Venue) -> Refusal | None:
         return Refusal("VENUE_CANNOT", f"order_type: venue {venue.name} takes no {request.order_type} orders")
     if request.time_in_force not in can.times_in_force:
         return Refusal("VENUE_CANNOT", f"time_in_force: venue {venue.name} takes no {request.time_in_force} orders")
+    if request.instructions is not None or request.group is not None:
+        name = "group" if request.instructions is None else "instructions"
+        return Refusal("VENUE_CANNOT", f"{name}: orders go to venue {venue.name} without; leave it out")
     return None
 
 

@@ -24,8 +24,22 @@ from msgspec import Meta
 
 Side = Literal["BUY", "SELL"]
 Intent = Literal["OPEN_LONG", "OPEN_SHORT", "CLOSE"]
-OrderType = Literal["MARKET", "LIMIT"]
-TimeInForce = Literal["DAY", "GTC", "IOC", "FOK"]
+PlainType = Literal["MARKET", "LIMIT"]
+OrderType = Literal[
+    "MARKET",
+    "LIMIT",
+    "STOP",
+    "STOP_LIMIT",
+    "MARKET_IF_TOUCHED",
+    "LIMIT_IF_TOUCHED",
+    "TRAILING_STOP",
+    "TRAILING_STOP_LIMIT",
+    "MARKET_TO_LIMIT",
+]
+TimeInForce = Literal["DAY", "GTC", "GTD", "IOC", "FOK", "OPG", "CLS"]
+"""OPG and CLS make a MARKET or LIMIT order one for the opening or the closing auction."""
+GroupKind = Literal["OCO", "OTO", "BRACKET", "OUO"]
+GroupRole = Literal["MEMBER", "PARENT", "CHILD"]
 OrderStatus = Literal[
     "NEW",
     "SUBMITTING",

@@ -8,7 +8,8 @@ import pytest
 
 from engine import events as e
 from engine import reports as r
-from engine.messages import ExecutionCommand, ExecutionPlan
+from engine.messages import ExecutionCommand
+from engine.plan import ExecutionPlan
 from tests.actors.bench import Bench, D, request
 
 

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from engine import events as e
 from engine import reports as r
 from engine.commands import Introduce, SetStatus
-from engine.messages import CashMovement, ExecutionCommand, ExecutionPlan
+from engine.messages import CashMovement, ExecutionCommand
+from engine.plan import ExecutionPlan
 from tests.actors.bench import Bench, D, request, subscriber
 
 

@@ -13,7 +13,9 @@ from msgspec import json
 from msgspec.structs import replace
 
 from engine.idempotency import Conflict, Keyed, compare, fingerprint, key_of
-from engine.messages import CashMovement, ExecutionCommand, ExecutionPlan, ExecutionRequest, OrderIntent, Provenance
+from engine.instructions import Instructions, Membership
+from engine.messages import CashMovement, ExecutionCommand, ExecutionRequest, OrderIntent, Provenance
+from engine.plan import ExecutionPlan
 from engine.target_messages import Target, TargetPositions
 from engine.values import EXACT
 
@@ -132,6 +134,8 @@ OTHER: list[tuple[Keyed, dict[str, Any], str]] = [
     (REQUEST, {"plan": replace(PLAN, execution_urgency=D(1))}, "plan.execution_urgency"),
     (REQUEST, {"plan": replace(PLAN, chunk_count_hint=4)}, "plan.chunk_count_hint"),
     (REQUEST, {"provenance": Provenance()}, "provenance.decision_id"),
+    (REQUEST, {"instructions": Instructions(reduce_only=True)}, "instructions"),
+    (REQUEST, {"group": Membership(group_id="g", kind="OCO")}, "group"),
     (INTENT, {"subscriber_id": "bob"}, "subscriber_id"),
     (INTENT, {"exchange": "coinbase"}, "exchange"),
     (INTENT, {"symbol": "ETH/USDT"}, "symbol"),

@@ -12,8 +12,9 @@ from msgspec.structs import replace
 from engine.commands import RefuseInput, Resume, SetStatus
 from engine.config import Limits
 from engine.identity import partition_of
-from engine.messages import CashMovement, ExecutionCommand, ExecutionPlan, ExecutionRequest, Subscriber, Subscription
+from engine.messages import CashMovement, ExecutionCommand, ExecutionRequest, Subscriber, Subscription
 from engine.methods import FixedNotional, FixedQuantity, Multiplier, Weight
+from engine.plan import ExecutionPlan
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

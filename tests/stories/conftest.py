@@ -10,8 +10,9 @@ import pytest
 from engine import events as e
 from engine import reports as r
 from engine.commands import Kill, Resume
-from engine.messages import ExecutionCommand, ExecutionPlan, Subscription
+from engine.messages import ExecutionCommand, Subscription
 from engine.methods import FixedQuantity
+from engine.plan import ExecutionPlan
 from tests.actors.bench import Bench, D, request
 
 
