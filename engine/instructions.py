@@ -48,7 +48,8 @@ class Instructions(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw
 
     def asked(self) -> tuple[str, ...]:
         """The names of the instructions that are given, in the order of the fields."""
-        return tuple(name for name in self.__struct_fields__ if getattr(self, name) not in (None, False))
+        values = {name: getattr(self, name) for name in self.__struct_fields__}
+        return tuple(name for name, value in values.items() if value is not None and value is not False)
 
 
 NO_INSTRUCTIONS: Final = Instructions()

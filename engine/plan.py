@@ -65,11 +65,8 @@ class ExecutionPlan(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     def asked(self) -> tuple[str, ...]:
         """The names of the constraints and hints that this plan gives, in the order of its fields."""
-        return tuple(
-            name
-            for name in self.__struct_fields__
-            if name not in ("plan_id", "action") and getattr(self, name) not in (None, False)
-        )
+        given = {name: getattr(self, name) for name in self.__struct_fields__[2:]}
+        return tuple(name for name, value in given.items() if value is not None and value is not False)
 
     def demands(self) -> str | None:
         """What this plan asks for beyond one order sent at once, or None: nothing that is asked for is dropped."""

@@ -11,7 +11,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from engine.values import OrderType, Side, TimeInForce
+from engine.plan import Style
+from engine.values import GroupKind, OrderType, Side, TimeInForce
 
 
 class PortMessage(
@@ -27,13 +28,31 @@ class PortMessage(
     """What every message across the venue port is."""
 
 
-class Capabilities(Struct, frozen=True, gc=False, kw_only=True):
-    """What a venue declares that it can do. `deduplicates`: a client order id sent twice makes one order."""
+class NativeAlgo(Struct, frozen=True, gc=False, kw_only=True):
+    """An algorithm that a venue runs itself. `parameters`: what it calls the fields of a plan that it takes."""
+
+    style: Style
+    name: str
+    parameters: dict[str, str] = {}
+
+
+class Capabilities(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """What a venue declares that it can do. `deduplicates`: a client order id sent twice makes one order.
+
+    `display_quantity`: it shows a part of an order and keeps the rest hidden. `min_quantity`: an IOC order can name
+    the least that it has to fill, or nothing of it. `groups`: kinds of group in which it links orders itself.
+    """
 
     order_types: frozenset[OrderType]
     times_in_force: frozenset[TimeInForce]
     modify: bool
     deduplicates: bool
+    display_quantity: bool = False
+    post_only: bool = False
+    reduce_only: bool = False
+    min_quantity: bool = False
+    groups: frozenset[GroupKind] = frozenset()
+    algos: tuple[NativeAlgo, ...] = ()
 
 
 # to the venue
