@@ -9,8 +9,8 @@ from typing import Final
 from engine.draft import Draft, cannot
 from engine.instructions import PLAIN_TYPES, RESTING, TRAILING, TRIGGERED
 from engine.refusal import Refusal
-from engine.specification import Emulator, bound, stricter
-from engine.values import ZERO, OrderType, ceil_to, multiply
+from engine.specification import Emulator, bound, stricter, up
+from engine.values import ZERO, OrderType, multiply
 
 _OURS: Final[frozenset[Emulator]] = frozenset(
     {"TRIGGER", "MARKET_TO_LIMIT", "ALGORITHM", "ICEBERG", "GOOD_TILL", "ON_OPEN", "ON_CLOSE"}
@@ -46,7 +46,7 @@ def least(draft: Draft) -> Refusal | None:
     if ratio is None:
         return None
     field, can = "plan.min_fill_ratio", draft.can
-    fewest = min(draft.quantity, ceil_to(multiply(draft.quantity, ratio), draft.instrument.lot_size))
+    fewest = min(draft.quantity, up(multiply(draft.quantity, ratio), draft.instrument.lot_size))
     if draft.time == "FOK" or not fewest:
         draft.note(field, "native", "FOK fills all or nothing" if fewest else "asks for nothing")
     elif draft.time != "IOC":

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from engine.instructions import NO_INSTRUCTIONS, Instructions
 from engine.plan import Style
-from engine.values import ONE, OrderType, Side, TimeInForce, add, ceil_to, floor_to, multiply, subtract
+from engine.values import EXACT, ONE, OrderType, Side, TimeInForce, add, ceil_to, floor_to, multiply, subtract
 
 How = Literal["native", "emulated", "hint used", "hint not used"]
 Emulator = Literal[
@@ -73,14 +73,24 @@ class Specification(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
     honoured: tuple[Honoured, ...] = ()
 
 
+def down(value: Decimal, step: Decimal) -> Decimal:
+    """The largest multiple of `step` not above `value`, with as many decimals as `step` has: 60, not 60.0."""
+    return EXACT.quantize(floor_to(value, step), step)
+
+
+def up(value: Decimal, step: Decimal) -> Decimal:
+    """The smallest multiple of `step` not below `value`, with as many decimals as `step` has."""
+    return EXACT.quantize(ceil_to(value, step), step)
+
+
 def bound(side: Side, price: Decimal, slippage: Decimal, tick: Decimal) -> Decimal:
     """The worst price within `slippage` (a ratio) of `price`, on the grid of `tick`, rounded to the strict side.
 
     Not below one tick: a sale at any price has no other bound.
     """
     if side == "BUY":
-        return floor_to(multiply(price, add(ONE, slippage)), tick)
-    return max(tick, ceil_to(multiply(price, subtract(ONE, slippage)), tick))
+        return down(multiply(price, add(ONE, slippage)), tick)
+    return max(tick, up(multiply(price, subtract(ONE, slippage)), tick))
 
 
 def stricter(side: Side, limit: Decimal | None, other: Decimal) -> Decimal:

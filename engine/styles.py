@@ -7,7 +7,8 @@ from typing import Final
 from engine.draft import Draft
 from engine.instructions import PLAIN_TYPES, RESTING, SHOWN
 from engine.plan import HINTS, Style
-from engine.values import ONE, floor_to, multiply
+from engine.specification import down
+from engine.values import ONE, multiply
 
 _STYLES: Final[dict[str, Style]] = {
     "TWAP": "TWAP",
@@ -78,7 +79,7 @@ def display(draft: Draft) -> None:
         return
     if not rests or not draft.can.display_quantity:
         return
-    shown = max(lot, draft.instrument.min_quantity, floor_to(multiply(draft.quantity, visibility), lot))
+    shown = max(lot, draft.instrument.min_quantity, down(multiply(draft.quantity, visibility), lot))
     if shown < draft.quantity:
         draft.shown = shown
         draft.note("plan.visibility_preference", "hint used", f"{shown} of {draft.quantity} are displayed")
