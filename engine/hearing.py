@@ -143,9 +143,17 @@ def _closed(status: OrderStatus) -> Any:
             # A fill was missed, or comes later: what the venue is asked for closes the order with all of them.
             said = f"{status} with {filled} filled, of which {order.filled} was heard"
             return (e.OrderAsked(**about(order, at), reason=said),)
+        if status == "CANCELED" and filled is not None and _amended_to_filled(order):
+            return (e.OrderReplaced(**about(order, at), quantity=order.filled, limit_price=order.limit_price),)
         return (e.OrderClosed(**about(order, at), status=status, reason=reason, filled=order.filled),)
 
     return close
+
+
+def _amended_to_filled(order: Order) -> bool:
+    """Whether the cancel that is pending is how the order was to be amended to what is filled of it."""
+    amended = order.replacement
+    return order.cancelling and amended is not None and amended.quantity <= order.filled
 
 
 def _replaced(order: Order, report: r.Replaced, at: datetime) -> tuple[e.OrderEvent, ...]:
@@ -181,6 +189,8 @@ def _snapshot(order: Order, report: r.Snapshot, at: datetime) -> tuple[e.OrderEv
             _impossible(order, report, f"the venue counts {report.filled} filled, the order {order.filled}.", at),
             e.OrderLost(**common, reason="the venue's executions do not add up to what it says is filled"),
         )
+    if report.status == "CANCELED" and _amended_to_filled(order):
+        return (e.OrderReplaced(**common, quantity=order.filled, limit_price=order.limit_price),)
     if report.status in ("CANCELED", "REJECTED", "EXPIRED"):
         return (e.OrderClosed(**common, status=report.status, reason=report.reason, filled=order.filled),)
     if order.status in ("WORKING", "PARTIALLY_FILLED") and not order.asks and not order.misses:

@@ -113,6 +113,38 @@ def unmodifiable(order: Order | None, command: ExecutionCommand, venue: Venue | 
     return None
 
 
+def completes(order: Order, command: ExecutionCommand) -> bool:
+    """Whether this replacement asks for no more than is filled: the rest is to be cancelled, the order is FILLED.
+
+    As FIX has it (4.2, appendix D, D11 and D12): an OrderQty at or below CumQty is amended to CumQty, and "filled"
+    takes precedence over "canceled". It needs no venue that modifies orders, only one that cancels. A new limit price
+    in the same command has nothing left to apply to.
+    """
+    quantity = command.quantity
+    working = order.status in ("WORKING", "PARTIALLY_FILLED")
+    return working and quantity is not None and bool(order.filled) and quantity <= order.filled
+
+
+def completion(order: Order, command_id: str, at: datetime) -> tuple[e.ReplaceRequested, e.CancelRequested]:
+    """The events of a replacement that `completes`: the total becomes what is filled, by a cancel of the rest.
+
+    `engine.hearing` ends the order FILLED when the venue confirms the cancel and counts as much filled as we do; a
+    venue that does not say what it counts leaves it CANCELED, so that a fill which comes later still finds it open to
+    be booked. Fills that come before the cancel are booked as always, the last one ending it FILLED.
+    """
+    common = about(order, at)
+    return (
+        e.ReplaceRequested(
+            **common,
+            command_id=command_id,
+            quantity=order.filled,
+            limit_price=order.limit_price,
+            reserve_price=order.reserve_price,
+        ),
+        e.CancelRequested(**common, reason=f"amended to the {order.filled} that are filled", command_id=command_id),
+    )
+
+
 def patience(order: Order, ack_s: int, settle_s: int) -> int | None:
     """Seconds after `waiting_since` at which the venue is to be asked (again), or None where nothing is awaited."""
     if order.waiting_since is None:

@@ -182,6 +182,13 @@ def test_a_group_of_nothing_cannot_be_cancelled() -> None:
         assert found.code == code
 
 
+def test_a_group_is_over_when_each_of_its_orders_has_ended_and_not_before() -> None:
+    group, _ = on_fill(ONE_UPDATES, "a", D(100))
+    assert not group.over
+    group, _ = on_end(group, "b", "CANCELED")
+    assert group.over
+
+
 EVENTS = st.lists(
     st.tuples(
         st.sampled_from(["p", "x", "y", "z"]),

@@ -15,7 +15,9 @@ from engine import events as e
 from engine import reports as r
 from engine.commands import Ticket
 from engine.hearing import hear, started
-from engine.order import TERMINAL, Order, about, after, patience
+from engine.messages import ExecutionCommand
+from engine.order import TERMINAL, Order, about, after, completes, completion, patience
+from engine.plan import ExecutionPlan
 
 D = Decimal
 AT = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
@@ -102,6 +104,11 @@ def replacing(state: Order, quantity: str) -> Order:
         **about(state, AT), command_id="c-1", quantity=D(quantity), limit_price=D(100), reserve_price=D(100)
     )
     return after(state, event)
+
+
+def amend(quantity: str) -> ExecutionCommand:
+    plan = ExecutionPlan(plan_id="EXP_20260105_143000_abcde", action="MODIFY_ORDER")
+    return ExecutionCommand(command_id="c-1", subscriber_id="alice", plan=plan, order_id=ID, quantity=D(quantity))
 
 
 # what each report leads to
@@ -332,9 +339,11 @@ ANY_MOVE = st.one_of(ANY_REPORT, st.just("cancel"), QUANTITIES)
 def moves(state: Order, move: Any, resendable: bool) -> tuple[e.OrderEvent, ...]:
     """What one move leads to: a report, a cancel, or a replacement by a quantity."""
     if isinstance(move, Decimal):
-        if state.status not in ("WORKING", "PARTIALLY_FILLED") or move <= state.filled:
+        if completes(state, amend(str(move))):
+            return completion(state, "c", AT)
+        if state.status not in ("WORKING", "PARTIALLY_FILLED"):
             return ()
-        fields = {"command_id": "c", "quantity": move, "limit_price": D(100), "reserve_price": D(100)}
+        fields: dict[str, Any] = {"command_id": "c", "quantity": move, "limit_price": D(100), "reserve_price": D(100)}
         return (e.ReplaceRequested(**about(state, AT), **fields),)
     if move == "cancel":
         cancel = e.CancelRequested(**about(state, AT), reason="asked")

@@ -49,7 +49,7 @@ ROUTE = Venue(
         order_types=frozenset({"MARKET"}), times_in_force=frozenset({"DAY"}), modify=True, deduplicates=True
     ),
 )
-ALLOWED = {
+ALLOWED: dict[str, Any] = {
     "request": REQUEST,
     "at": AT,
     "killed": False,
@@ -58,7 +58,7 @@ ALLOWED = {
     "spec": SPEC,
     "route": ROUTE,
 }
-LIMITED = {"order_type": "LIMIT", "limit_price": D(10)}
+LIMITED: dict[str, Any] = {"order_type": "LIMIT", "limit_price": D(10)}
 
 # One change to what is allowed for each code, in the order of PRE_CHECKS.
 REFUSED: list[tuple[str, dict[str, Any], str]] = [

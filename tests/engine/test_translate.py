@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, get_args
 
 import pytest
+from msgspec import json
 from msgspec.structs import replace
 
 from engine.config import InstrumentSpec
@@ -317,3 +318,10 @@ def test_a_shy_order_shows_its_preferred_part_where_the_venue_can_hide() -> None
     found = at(BROKER, request(**LIMIT, plan={"visibility_preference": D("0.255")}))
     assert isinstance(found, Specification)
     assert found.sent.display_quantity == 25
+
+
+def test_a_venue_that_declares_nothing_more_is_written_and_read_as_before() -> None:
+    written = json.decode(json.encode(PAPER))
+    assert set(written) == {"order_types", "times_in_force", "modify", "deduplicates"}
+    assert json.decode(json.encode(written), type=Capabilities) == PAPER
+    assert json.decode(json.encode(BROKER), type=Capabilities) == BROKER
