@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from engine.messages import INTENT_PREFIX, ExecutionPlan, Problem, Provenance
+from engine.messages import INTENT_PREFIX, Provenance
+from engine.plan import ExecutionPlan
+from engine.refusal import Problem
 from engine.values import ZERO, Exchange, Id, Number, Symbol, Time, TimeInForce, instrument_key
 
 TargetMode = Literal["PRODUCTION", "TRAINING"]

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from engine.algos.contract import Algorithm
-from engine.messages import ExecutionPlan
+from engine.plan import ExecutionPlan
 
 URGENT: Final = Decimal("0.9")
 """From this urgency on, what names no style is not worked but taken."""

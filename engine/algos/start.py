@@ -26,7 +26,7 @@ from engine.algos.contract import (
 from engine.algos.curve import Curve, Session, shape
 from engine.algos.grid import steps_in
 from engine.algos.tactics import thousandths
-from engine.messages import ExecutionPlan
+from engine.plan import ExecutionPlan
 from engine.refusal import Refusal
 from engine.values import DERIVED, ZERO, add, is_multiple, multiply, subtract
 
