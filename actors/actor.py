@@ -32,6 +32,8 @@ class Actor:
     PARTS: ClassVar[Mapping[str, type]]
     """The struct of each part by the part's name up to its first '/'; '' is the actor's main part."""
     timed: ClassVar[bool] = False
+    ticking: ClassVar[bool] = False
+    """Whether a Tick that changes nothing may be followed by another, so that its timer is set again."""
     resident: ClassVar[bool] = False
     """Whether actors of this kind are loaded at the start and never evicted."""
 

@@ -28,7 +28,10 @@ def command(actor: SubscriberActor, command: ExecutionCommand, turn: Turn) -> No
     action, reply_to = command.plan.action, turn.sender
     if action == "EXECUTE_TRADE" and command.request is not None:
         # It is its request, and decided under that key: the only one that was looked up.
-        actor.request(command.request, turn)
+        request = command.request
+        if request.plan is None and command.plan.asked():
+            request = replace(request, plan=command.plan)
+        actor.request(request, turn)
         return
     key, asked = key_of(command), fingerprint(command)
     if actor.answered_before(command.command_id, key, asked, turn):

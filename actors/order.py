@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Final, get_args
 
+from msgspec.structs import replace
+
 from actors.actor import Actor
 from actors.turn import Turn
 from engine import events as e
@@ -22,11 +24,14 @@ from engine.commands import (
     CancelChild,
     CancelOrder,
     ChangeReservation,
+    ChildReport,
     CommandDone,
+    GiveBack,
     ModifyOrder,
     Recover,
     ReplaceApproved,
     ReplaceChild,
+    Reprice,
     ReviewReplace,
     StartOrder,
     SubmitChild,
@@ -35,6 +40,7 @@ from engine.commands import (
 from engine.messages import ExecutionCommand, Outcome
 from engine.order import Order
 from engine.values import ZERO, subtract
+from engine.working import Piece
 
 ACK_S: Final = 5
 """Seconds of silence after which the venue is asked."""
@@ -112,7 +118,13 @@ class OrderActor(Actor):
 
     def _modify(self, message: ModifyOrder, turn: Turn) -> None:
         order, command = self.order, message.command
-        refusal = self._not_theirs(command) or order_.unmodifiable(order, command, turn.peek(self._venue(order)))
+        refusal = self._not_theirs(command)
+        if refusal is None and order is not None and order_.completes(order, command):
+            for event in order_.completion(order, command.command_id, turn.now):
+                self._record(event, turn)
+            self._answer(command, message.reply_to, None, turn)
+            return
+        refusal = refusal or order_.unmodifiable(order, command, turn.peek(self._venue(order)))
         if refusal is not None or order is None:
             self._answer(command, message.reply_to, refusal, turn)
             return
@@ -234,6 +246,8 @@ class OrderActor(Actor):
             reserved = subtract(before.reserved, after.reserved)
         if event.__class__ is e.OrderFilled:
             self._book(event, before, working, reserved, turn)
+        elif ticket.parent:
+            self._report_to_parent(before, after, ZERO, turn)
         elif working or reserved:
             turn.tell(
                 f"subscriber/{ticket.subscriber_id}",
@@ -254,8 +268,71 @@ class OrderActor(Actor):
         ticket = before.ticket
         book = BookFill(ticket=ticket, fill=event.fill, working=working, reserved=reserved)
         turn.tell(f"subscriber/{ticket.subscriber_id}", book)
+        if ticket.parent:
+            self._report_to_parent(before, self.parts[""], working, turn)
         if before.status == "REJECTED":
             turn.alarm("FILL_AFTER_REJECT", self.address, f"booked all the same: {event.fill!r}")
+
+    def _report_to_parent(self, before: Order, after: Order, released: Decimal, turn: Turn) -> None:
+        """A child's reservation is its parent's: what it gives back is told there, and to the gate."""
+        ticket = after.ticket
+        pending = after.status in ("PENDING_CANCEL", "PENDING_REPLACE")
+        child = Piece(
+            order_id=self.id,
+            quantity=after.quantity,
+            filled=after.filled,
+            working=after.working,
+            limit_price=after.limit_price,
+            pending=pending,
+        )
+        turn.tell(
+            f"order/{ticket.parent}",
+            ChildReport(
+                child=child,
+                open=after.open,
+                filled=subtract(after.filled, before.filled),
+                notional=subtract(after.notional, before.notional),
+                commission=subtract(after.commission, before.commission),
+                released=released,
+            ),
+        )
+        returned = subtract(subtract(before.working, after.working), subtract(after.filled, before.filled))
+        if returned > ZERO:
+            turn.tell(f"venue/{ticket.venue}", GiveBack(order_id=ticket.parent, quantity=returned))
+
+    def _reprice(self, message: Reprice, turn: Turn) -> None:
+        """What the parent wants of its child; where it cannot be now, the parent hears how the child is."""
+        order = self.order
+        if order is None:
+            return
+        venue = turn.peek(self._venue(order))
+        able = venue is not None and venue.capabilities is not None and venue.capabilities.modify
+        resting = order.status in ("WORKING", "PARTIALLY_FILLED")
+        # More than it has is for the gate's count of its parent to allow, and a child never asks for it.
+        if not able or not resting or not order.filled < message.quantity <= order.quantity:
+            self._report_to_parent(order, order, ZERO, turn)
+            return
+        ticket = replace(order.ticket, quantity=message.quantity, limit_price=message.limit_price)
+        self._record(
+            e.ReplaceRequested(
+                **order_.about(order, turn.now),
+                command_id="",
+                quantity=message.quantity,
+                limit_price=message.limit_price,
+                reserve_price=order.reserve_price,
+            ),
+            turn,
+        )
+        turn.tell(
+            f"venue/{ticket.venue}",
+            ReplaceChild(
+                ticket=ticket,
+                client_order_id=self.id,
+                venue_order_id=order.venue_order_id,
+                quantity=message.quantity,
+                limit_price=message.limit_price,
+            ),
+        )
 
     def _ask_cancel(self, event: e.CancelRequested, order: Order, turn: Turn) -> None:
         cancel = CancelChild(client_order_id=self.id, venue_order_id=order.venue_order_id)
@@ -290,6 +367,7 @@ class OrderActor(Actor):
         CancelOrder: _cancel,
         ModifyOrder: _modify,
         ReplaceApproved: _replace,
+        Reprice: _reprice,
         Tick: _tick,
         Recover: _recover,
         **dict.fromkeys(get_args(r.OrderReport), _report),

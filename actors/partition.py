@@ -18,11 +18,11 @@ from msgspec import json
 from actors.actor import Actor
 from actors.journal import Batch, Key, Loaded, Mail, Prior, Start
 from actors.market import Market
-from actors.registry import KEYED, KINDS, key_of
+from actors.registry import KEYED, STARTS, key_of, kind_of
 from actors.timers import Timers
 from actors.turn import Turn, outside
 from engine.codec import decode_message
-from engine.commands import Bury, Recover, StartOrder, Tick
+from engine.commands import Bury, Recover, Tick
 from engine.messages import Outcome
 from engine.rules import Rules
 
@@ -155,7 +155,7 @@ class Partition:
                 self._remember(key, prior)
 
     def _hydrate(self, address: str, parts: Any) -> Actor:
-        kind = KINDS[address[: address.index("/")]]
+        kind = kind_of(address)
         actor = self.actors[address] = kind(address, kind.decode(parts) if parts else {})
         actor.touched = self._durable
         if parts and kind.timed:
@@ -217,7 +217,7 @@ class Partition:
             letter = front.pop()
             to, kind = letter.to, letter.message.__class__
             actor = actors.get(to)
-            if actor is None and kind is StartOrder:
+            if actor is None and kind in STARTS:
                 actor = self._hydrate(to, {})
             if actor is None or to in parked or turns > MAX_CASCADE or (kind in KEYED and self._unseen(letter)):
                 self._park((letter,))
@@ -309,6 +309,8 @@ class Partition:
                 self._moved[address] = actor
             elif actor.kind == "dead":
                 self._read_quarantine()
+        elif actor.ticking:
+            self._moved[actor.address] = actor
         if turn.keys:
             for key, prior in turn.keys:
                 batch.keys[key] = prior

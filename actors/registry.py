@@ -15,9 +15,11 @@ from actors.post import PostActor
 from actors.strategy import StrategyActor
 from actors.subscriber import SubscriberActor
 from actors.venue import VenueActor
-from engine.commands import CommandDone, ReviewReplace
+from actors.work import WorkActor
+from engine.commands import CommandDone, ReviewReplace, StartOrder, StartWork
 from engine.idempotency import key_of as idempotency_key
 from engine.messages import CashMovement, ExecutionCommand, ExecutionRequest
+from engine.work import PREFIX
 
 KINDS: Final[dict[str, type[Actor]]] = {
     actor.kind: actor
@@ -32,10 +34,20 @@ KINDS: Final[dict[str, type[Actor]]] = {
         PostActor,
     )
 }
+ACTORS: Final = (*KINDS.values(), WorkActor)
+"""Every class of actor."""
+STARTS: Final[frozenset[type]] = frozenset({StartOrder, StartWork})
+"""What a new order is told first: nothing has to be loaded for it."""
+_WORKED: Final = f"order/{PREFIX}-"
 _ABOUT_COMMANDS: Final[frozenset[type]] = frozenset({CommandDone, ReviewReplace})
 """What orders tell of a command: it may have been given twice, and been answered in the meantime."""
 KEYED: Final[frozenset[type]] = frozenset({ExecutionRequest, ExecutionCommand, CashMovement, *_ABOUT_COMMANDS})
 """The messages that carry an idempotency key."""
+
+
+def kind_of(address: str) -> type[Actor]:
+    """The class of the actor at an address: an order that is worked at our side says so in its id."""
+    return WorkActor if address.startswith(_WORKED) else KINDS[address[: address.index("/")]]
 
 
 def key_of(mail: Mail) -> Key | None:
@@ -53,6 +65,6 @@ def key_of(mail: Mail) -> Key | None:
 
 def fold(address: str, parts: Mapping[str, Any], event: Any) -> dict[str, Any]:
     """The parts of an actor after one event: what verification replays a journal with."""
-    actor = KINDS[address[: address.index("/")]](address, dict(parts))
+    actor = kind_of(address)(address, dict(parts))
     actor.apply(event)
     return actor.parts

@@ -15,6 +15,7 @@ from msgspec import Struct
 from actors import amend, membership
 from actors.actor import Actor
 from actors.turn import Turn
+from actors.worked import Prepared, prepare
 from engine import account, ledger
 from engine import events as e
 from engine.allocate import allocate
@@ -40,6 +41,7 @@ from engine.risk import check, pre_checks
 from engine.sizing import Sizing
 from engine.subscriber import Profile
 from engine.values import ZERO, subtract
+from engine.work import PREFIX
 
 
 class Candidate(Struct, frozen=True, gc=False):
@@ -51,6 +53,8 @@ class Candidate(Struct, frozen=True, gc=False):
     expires_at: datetime | None
     sizing: Sizing
     figures: Figures
+    worked: Prepared | None = None
+    """How, where more is asked than a plain order."""
 
 
 class SubscriberActor(Actor):
@@ -140,14 +144,14 @@ class SubscriberActor(Actor):
             )
         )
         turn.answered(self.id, key, asked, outcome)
-        turn.tell(f"order/{ticket.order_id}", StartOrder(ticket=ticket))
+        worked = decided.worked
+        start = StartOrder(ticket=ticket) if worked is None or not worked.here else worked.start(ticket)
+        turn.tell(f"order/{ticket.order_id}", start)
         turn.reply(outcome)
 
     def _decide(self, request: ExecutionRequest, turn: Turn) -> Candidate | Refusal:
         """Everything up to the figures that `check` judges, or why it does not come to that."""
         rules, now, profile = turn.rules, turn.now, self.profile
-        if request.plan is not None and (reason := request.plan.demands()) is not None:
-            return Refusal("PLAN_UNSUPPORTED", reason)
         spec = rules.instrument(request.exchange, request.symbol)
         route = self._route(request, turn)
         desk = turn.peek("desk/main")
@@ -176,11 +180,17 @@ class SubscriberActor(Actor):
         sized = allocate(request, allocation, spec, reference, exposure.equity, closable)
         if isinstance(sized, Refusal):
             return sized
+        quantity, limit, worked = sized.quantity, request.limit_price, None
+        if request.plan is not None or not request.plain:
+            prepared = prepare(request, self.id, sized, route, spec, ledger.closable(position), turn)
+            if isinstance(prepared, Refusal):
+                return prepared
+            worked, quantity, limit = prepared, prepared.spec.quantity, prepared.judged_at
         figures = measure(
             now,
             sized.side,
-            sized.quantity,
-            request.limit_price,
+            quantity,
+            limit,
             reference,
             position,
             exposure,
@@ -189,7 +199,9 @@ class SubscriberActor(Actor):
             spec,
             self.limits(turn),
         )
-        return Candidate(spec, route.name, profile.accounts.get(route.name, self.id), end, sized.sizing, figures)
+        return Candidate(
+            spec, route.name, profile.accounts.get(route.name, self.id), end, sized.sizing, figures, worked
+        )
 
     def _route(self, request: ExecutionRequest, turn: Turn) -> Venue | None:
         name = turn.rules.route(request.exchange, request.symbol)
@@ -211,9 +223,9 @@ class SubscriberActor(Actor):
         return exposure.equity
 
     def _ticket(self, request: ExecutionRequest, key: str, approved: Candidate, turn: Turn) -> Ticket:
-        spec, figures = approved.spec, approved.figures
-        return Ticket(
-            order_id=turn.order_id(approved.venue, self.id, key, 0),
+        spec, figures, worked = approved.spec, approved.figures, approved.worked
+        ticket = Ticket(
+            order_id=turn.order_id(PREFIX if worked and worked.here else approved.venue, self.id, key, 0),
             subscriber_id=self.id,
             account=approved.account,
             venue=approved.venue,
@@ -235,6 +247,7 @@ class SubscriberActor(Actor):
             provenance=request.provenance,
             approved_at=turn.now,
         )
+        return ticket if worked is None else worked.shape(ticket)
 
     def _deny(
         self,

@@ -9,9 +9,18 @@ from msgspec.structs import replace
 from actors.actor import Actor
 from actors.turn import Turn
 from engine import gate
-from engine.commands import AskAbout, CancelChild, Recover, ReplaceChild, SetStatus, SubmitChild
+from engine.commands import (
+    AllowParent,
+    AskAbout,
+    CancelChild,
+    GiveBack,
+    Recover,
+    ReplaceChild,
+    SetStatus,
+    SubmitChild,
+)
 from engine.events import ChildSent, ChildStopped, VenueDown, VenueStatusChanged, VenueUp
-from engine.gate import Venue
+from engine.gate import Allowance, Venue
 from engine.messages import Outcome
 from engine.reports import (
     CancelVenueOrder,
@@ -23,6 +32,8 @@ from engine.reports import (
     SessionUp,
     SubmitOrder,
 )
+from engine.values import ZERO, add, subtract
+from engine.work import GivenBack, ParentAllowed
 
 RECONCILE_AT_ONCE: Final = 1000
 
@@ -32,7 +43,7 @@ class VenueActor(Actor):
 
     __slots__ = ("_port",)
     kind = "venue"
-    PARTS: ClassVar[Any] = {"": Venue}
+    PARTS: ClassVar[Any] = {"": Venue, "parent": Allowance}
     resident = True
 
     def __init__(self, address: str, parts: dict[str, Any]) -> None:
@@ -54,6 +65,8 @@ class VenueActor(Actor):
         refusal = gate.check(
             self.venue, self._killed(turn), ticket, order_id, message.quantity, message.limit_price, message.resend
         )
+        if refusal is None and ticket.parent and not message.resend:
+            refusal = gate.check_child(self.parts.get(f"parent/{ticket.parent}"), ticket, message.quantity)
         if refusal is not None:
             event = ChildStopped(
                 at=turn.now, venue=self.id, client_order_id=order_id, code=refusal.code, reason=refusal.reason
@@ -64,7 +77,10 @@ class VenueActor(Actor):
             reason = f"{refusal.code}: {refusal.reason}"
             turn.tell(f"order/{order_id}", Rejected(client_order_id=order_id, reason=reason, at=turn.now))
             return
-        turn.record(ChildSent(at=turn.now, venue=self.id, client_order_id=order_id, resend=message.resend))
+        sent = ChildSent(at=turn.now, venue=self.id, client_order_id=order_id, resend=message.resend)
+        if ticket.parent and not message.resend:
+            sent = replace(sent, parent=ticket.parent, quantity=message.quantity)
+        turn.record(sent)
         turn.tell(
             self._port,
             SubmitOrder(
@@ -121,8 +137,9 @@ class VenueActor(Actor):
         for address in turn.residents("order"):
             order = turn.peek(address)
             if order is not None and order.open and order.ticket.venue == self.id:
-                mine.append(address[6:])
                 turn.tell(address, Recover())
+                if order.work is None:
+                    mine.append(address[6:])
         for first in range(0, len(mine), RECONCILE_AT_ONCE):
             turn.tell(self._port, Reconcile(client_order_ids=tuple(mine[first : first + RECONCILE_AT_ONCE])))
 
@@ -148,10 +165,34 @@ class VenueActor(Actor):
             )
         turn.reply(Outcome(request_id=None, status="ACCEPTED", reason=f"venue {self.id} is {message.status}"))
 
+    def _allow(self, message: AllowParent, turn: Turn) -> None:
+        turn.record(ParentAllowed(at=turn.now, venue=self.id, order_id=message.order_id, quantity=message.quantity))
+
+    def _give_back(self, message: GiveBack, turn: Turn) -> None:
+        if f"parent/{message.order_id}" in self.parts:
+            turn.record(GivenBack(at=turn.now, venue=self.id, order_id=message.order_id, quantity=message.quantity))
+
+    def _allowed(self, event: ParentAllowed) -> None:
+        part = f"parent/{event.order_id}"
+        if event.quantity:
+            known = self.parts.get(part, Allowance(quantity=ZERO))
+            self.put(part, replace(known, quantity=event.quantity))
+        elif part in self.parts:
+            self.drop(part)
+
+    def _given_back(self, event: GivenBack) -> None:
+        part = f"parent/{event.order_id}"
+        known = self.parts[part]
+        self.put(part, replace(known, out=subtract(known.out, event.quantity)))
+
     def _sent(self, event: ChildSent) -> None:
         venue = self.venue
         last = venue.last_order_id if event.resend else event.client_order_id
         self.put("", replace(venue, last_order_id=last, sent=venue.sent + 1))
+        if event.parent:
+            part = f"parent/{event.parent}"
+            known = self.parts[part]
+            self.put(part, replace(known, out=add(known.out, event.quantity)))
 
     def _stopped(self, _: ChildStopped) -> None:
         """What the gate stops changes nothing at the venue."""
@@ -175,6 +216,8 @@ class VenueActor(Actor):
         SessionDown: _session_down,
         Recover: _recover,
         SetStatus: _set_status,
+        AllowParent: _allow,
+        GiveBack: _give_back,
     }
     APPLY: ClassVar[Any] = {
         ChildSent: _sent,
@@ -182,4 +225,6 @@ class VenueActor(Actor):
         VenueUp: _up,
         VenueDown: _down,
         VenueStatusChanged: _status_changed,
+        ParentAllowed: _allowed,
+        GivenBack: _given_back,
     }

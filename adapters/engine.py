@@ -33,12 +33,13 @@ from adapters.store.store import Store
 from adapters.venues.build import build
 from adapters.venues.paper import PaperVenue
 from adapters.venues.port import Report
-from engine.commands import Introduce
+from engine.commands import Introduce, MarketMoved
 from engine.config import Config
 from engine.distribute import Distributor
 from engine.identity import partition_of, subject_token
 from engine.messages import MarketData
 from engine.rules import Rules
+from engine.sessions import Session
 
 DRAIN_S: Final = 5.0
 """How long a drain waits for the bus; what is not published by then is published after the next start."""
@@ -98,7 +99,7 @@ class Engine:
         self._tasks: asyncio.TaskGroup
         self._done = asyncio.Event()
 
-    def _sessions(self, config: Config) -> dict[str, list[datetime]]:
+    def _sessions(self, config: Config) -> dict[str, list[Session]]:
         codes = {exchange.calendar for exchange in config.exchanges.values()}
         codes |= {instrument.calendar for instrument in config.instruments.values() if instrument.calendar}
         return sessions(codes, datetime.now(UTC), self.data / "calendars.json")
@@ -241,6 +242,8 @@ class Engine:
             self._pull.pause()
 
     def _on_market(self, data: MarketData) -> None:
+        if wanted := self.market.wanted(data):
+            self.loop.post([Mail(address, MarketMoved(data=data)) for address in wanted])
         for venue in self.venues.values():
             venue.on_market(data)
 

@@ -7,7 +7,9 @@ from typing import Any, Final, Union
 from msgspec import json
 
 from engine import commands, events, messages, reports
+from engine.events import OrderEvent
 from engine.values import read_number
+from engine.work import FOLDED
 
 
 def _concrete(base: type) -> list[type]:
@@ -21,7 +23,8 @@ MESSAGES: Final[tuple[type, ...]] = (
     *_concrete(reports.PortMessage),
     events.AlarmRaised,
 )
-EVENTS: Final[tuple[type, ...]] = tuple(kind for kind in _concrete(events.Event) if kind is not events.OrderEvent)
+EVENTS: Final[tuple[type, ...]] = tuple(kind for kind in _concrete(events.Event) if kind is not OrderEvent)
+assert set(FOLDED) <= set(EVENTS)
 
 _decoder: Final = json.Decoder(Union[MESSAGES], dec_hook=read_number)  # noqa: UP007 - made from a tuple
 

@@ -7,8 +7,12 @@ from decimal import Decimal
 
 from msgspec import Raw, Struct
 
-from engine.messages import ExecutionCommand, Provenance, Subscriber
-from engine.values import OrderType, Side, TimeInForce, instrument_key
+from engine.algos.contract import Works
+from engine.emulate import Held, Release
+from engine.messages import ExecutionCommand, MarketData, Provenance, Subscriber
+from engine.specification import Specification
+from engine.values import ZERO, OrderType, Side, TimeInForce, instrument_key
+from engine.working import Piece
 
 
 class Command(
@@ -51,6 +55,8 @@ class Ticket(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=
     strategy_id: str
     provenance: Provenance = Provenance()
     approved_at: datetime
+    parent: str = ""
+    """The order that this one is a child of, which holds the reservation."""
 
     @property
     def instrument(self) -> str:
@@ -105,6 +111,58 @@ class ReplaceApproved(Command, frozen=True, kw_only=True):
     command: ExecutionCommand
     reply_to: str = ""
     ticket: Ticket
+
+
+# an order that is worked at our side, its children and the gate
+
+
+class StartWork(Command, frozen=True, kw_only=True):
+    """Work this approved order at our side, as specified."""
+
+    ticket: Ticket
+    spec: Specification
+    works: Works | None = None
+    held: Held | None = None
+    release: Release | None = None
+    reason: str
+
+
+class Reprice(Command, frozen=True, kw_only=True):
+    """Replace this child's quantity and limit price."""
+
+    quantity: Decimal
+    limit_price: Decimal | None
+
+
+class ChildReport(Command, frozen=True, kw_only=True):
+    """What became of a child, told to its parent: as `engine.work.ChildMoved` has it."""
+
+    child: Piece
+    open: bool
+    filled: Decimal = ZERO
+    notional: Decimal = ZERO
+    commission: Decimal = ZERO
+    released: Decimal = ZERO
+
+
+class AllowParent(Command, frozen=True, kw_only=True):
+    """The gate lets children of this order through up to this quantity in all; 0 ends it."""
+
+    order_id: str
+    quantity: Decimal
+
+
+class GiveBack(Command, frozen=True, kw_only=True):
+    """A child is over: so many units of its parent were never filled by it."""
+
+    order_id: str
+    quantity: Decimal
+
+
+class MarketMoved(Command, frozen=True, kw_only=True):
+    """Market data that an order was waiting for."""
+
+    data: MarketData
 
 
 # order -> subscriber

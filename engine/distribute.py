@@ -13,6 +13,7 @@ from typing import Any, Final
 from msgspec import Raw, Struct, json
 
 from engine import events as e
+from engine import work as w
 from engine.commands import Ticket
 from engine.distributed import (
     Distribution,
@@ -133,6 +134,10 @@ _TELL: Final[dict[type, Callable[[Any], Told | None]]] = {
     e.AmendRefused: lambda v: _update(v, f"{v.what}_REFUSED", reason=v.reason),
     e.OrderLost: lambda v: _update(v, "UNKNOWN", reason=v.reason),
     e.OrderResent: lambda v: _update(v, "SUBMITTING", reason="sent again under the same id"),
+    w.WorkStarted: lambda v: _update(v, "WORKING", reason=v.reason),
+    w.WorkStopped: lambda v: _update(v, "PENDING_CANCEL", reason=v.reason),
+    w.WorkAmended: lambda v: _update(v, "REPLACED"),
+    w.WorkEnded: lambda v: _update(v, v.status, filled=v.filled, reason=v.reason),
     e.FillBooked: _fill,
     e.RequestDenied: _denied,
     e.CashMoved: _moved,

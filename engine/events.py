@@ -16,7 +16,7 @@ from engine.messages import Outcome, Provenance, Subscriber
 from engine.reports import Capabilities
 from engine.risk import Figures
 from engine.sizing import Sizing
-from engine.values import OrderStatus, Side, SubscriberStatus
+from engine.values import ZERO, OrderStatus, Side, SubscriberStatus
 
 
 class Event(
@@ -268,6 +268,9 @@ class ChildSent(Event, frozen=True, kw_only=True):
     venue: str
     client_order_id: str
     resend: bool = False
+    parent: str = ""
+    quantity: Decimal = ZERO
+    """Of a child: what of its parent is out with it."""
 
 
 class ChildStopped(Event, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from msgspec import Struct
 from engine.commands import Ticket
 from engine.refusal import Refusal
 from engine.reports import Capabilities
-from engine.values import ZERO
+from engine.values import ZERO, add
 
 
 class Venue(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -26,6 +26,23 @@ class Venue(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     last_order_id: str = ""
     sent: int = 0
     capabilities: Capabilities | None = None
+
+
+class Allowance(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """What the gate knows of an order with children: what was approved, and what is out (filled, or may still be)."""
+
+    quantity: Decimal
+    out: Decimal = ZERO
+
+
+def check_child(allowance: Allowance | None, ticket: Ticket, quantity: Decimal) -> Refusal | None:
+    """Why this child may not go out beside its parent's others, or None. It knows no algorithm and believes none."""
+    if allowance is None:
+        return Refusal("GATE_PARENT", f"order {ticket.order_id}: no parent {ticket.parent} is approved")
+    if add(allowance.out, quantity) > allowance.quantity:
+        sentence = f"{quantity} beside {allowance.out} is more than the {allowance.quantity} of {ticket.parent}"
+        return Refusal("GATE_PARENT", f"order {ticket.order_id}: {sentence}")
+    return None
 
 
 def check(

@@ -18,6 +18,7 @@ from engine.commands import Ticket
 from engine.gate import Venue
 from engine.messages import ExecutionCommand
 from engine.values import EXACT, ZERO, OrderStatus, add, multiply, subtract
+from engine.working import Work
 
 TERMINAL: Final = frozenset({"FILLED", "CANCELED", "REJECTED", "EXPIRED"})
 AWAITING: Final = frozenset({"SUBMITTING", "PENDING_CANCEL", "PENDING_REPLACE"})
@@ -58,6 +59,8 @@ class Order(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     waiting_since: datetime | None = None
     reason: str = ""
     updated_at: datetime
+    work: Work | None = None
+    """How it is worked, where that is done at our side (`engine.work`): then no venue has this order."""
 
     @property
     def leaves(self) -> Decimal:

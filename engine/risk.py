@@ -99,13 +99,12 @@ def _venue(request: ExecutionRequest, venue: Venue) -> Refusal | None:
     if venue.paused:
         return Refusal("VENUE_PAUSED", f"venue {venue.name} is paused: {venue.reason}")
     can = venue.capabilities
+    if can is not None and not request.plain:
+        return None  # What the venue lacks may be done at our side: `engine.translate` says.
     if can is None or request.order_type not in can.order_types:
         return Refusal("VENUE_CANNOT", f"order_type: venue {venue.name} takes no {request.order_type} orders")
     if request.time_in_force not in can.times_in_force:
         return Refusal("VENUE_CANNOT", f"time_in_force: venue {venue.name} takes no {request.time_in_force} orders")
-    if request.instructions is not None or request.group is not None:
-        name = "group" if request.instructions is None else "instructions"
-        return Refusal("VENUE_CANNOT", f"{name}: orders go to venue {venue.name} without; leave it out")
     return None
 
 

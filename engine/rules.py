@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from engine.config import Config, InstrumentSpec, Limits, instrument
+from engine.sessions import Session
 from engine.values import instrument_key
 
 ALWAYS_OPEN = "24/7"
@@ -18,11 +19,22 @@ MAX_KEPT = 100_000
 
 
 class Rules:
-    """What is allowed, where it goes, and in which units. `sessions`: closes by calendar, ascending."""
+    """What is allowed, where it goes, and in which units. `sessions`: by calendar, ascending."""
 
-    __slots__ = ("_routes", "_session", "_sessions", "_specs", "config", "exchanges", "limits", "symbols", "venues")
+    __slots__ = (
+        "_closes",
+        "_routes",
+        "_session",
+        "_sessions",
+        "_specs",
+        "config",
+        "exchanges",
+        "limits",
+        "symbols",
+        "venues",
+    )
 
-    def __init__(self, config: Config, sessions: Mapping[str, Sequence[datetime]]) -> None:
+    def __init__(self, config: Config, sessions: Mapping[str, Sequence[Session]]) -> None:
         self.config = config
         self.limits: Limits = config.limits
         self.symbols = frozenset(config.allow.symbols)
@@ -30,6 +42,7 @@ class Rules:
         self.venues = tuple(config.venues)
         self._routes = config.routes
         self._sessions = sessions
+        self._closes = {code: [session.closes_at for session in listed] for code, listed in sessions.items()}
         self._specs: dict[str, InstrumentSpec] = {}
         self._session: dict[str, tuple[datetime, datetime]] = {}
 
@@ -59,10 +72,16 @@ class Rules:
         if calendar == ALWAYS_OPEN:
             end = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         else:
-            closes = self._sessions[calendar]
+            closes = self._closes[calendar]
             index = bisect_right(closes, now)
             if index == len(closes):
                 return None
             end = closes[index]
         self._session[calendar] = (now, end)
         return end
+
+    def coming(self, calendar: str, now: datetime) -> Sequence[Session]:
+        """The sessions that are not over, ascending; none of a market that never closes."""
+        if calendar == ALWAYS_OPEN:
+            return ()
+        return self._sessions[calendar][bisect_right(self._closes[calendar], now) :]

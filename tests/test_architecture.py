@@ -13,7 +13,7 @@ from typing import get_args
 
 import pytest
 
-from actors.registry import KINDS
+from actors.registry import ACTORS
 from engine import codec, messages, reports
 
 ROOT = Path(__file__).parents[1]
@@ -212,11 +212,11 @@ LEAVES = {
 
 
 def test_every_message_has_a_handler_in_an_actor_or_leaves() -> None:
-    received = {kind for actor in KINDS.values() for kind in actor.RECEIVE}
+    received = {kind for actor in ACTORS for kind in actor.RECEIVE}
     leaving = {kind for kinds in LEAVES.values() for kind in kinds}
     assert received | leaving == set(codec.MESSAGES)
     assert not received & leaving
 
 
 def test_every_event_is_applied_by_an_actor() -> None:
-    assert {kind for actor in KINDS.values() for kind in actor.APPLY} == set(codec.EVENTS)
+    assert {kind for actor in ACTORS for kind in actor.APPLY} == set(codec.EVENTS)

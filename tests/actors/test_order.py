@@ -262,7 +262,6 @@ def test_a_modification_past_a_limit_is_denied(bench: Bench) -> None:
     ("code", "state", "fields"),
     [
         ("NOT_MODIFIABLE", "placed", {"quantity": D(5)}),
-        ("BELOW_FILLED", "filled", {"quantity": D(4)}),
         ("UNEXPECTED_PRICE", "market", {"limit_price": D(100)}),
     ],
 )

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from engine import risk
 from engine.config import Allow, InstrumentSpec
 from engine.gate import Venue
-from engine.instructions import Instructions, Membership
 from engine.messages import ExecutionRequest
 from engine.reports import Capabilities
 
@@ -140,17 +139,3 @@ def test_an_explanation_without_figures_says_where_the_request_was_stopped() -> 
     unsized = risk.explain(None, "SIZE_TOO_SMALL", "quantity: 0")
     assert len(unsized) == len(risk.PRE_CHECKS) + 1
     assert unsized[-1] == ("size", False, "quantity: 0")
-
-
-@pytest.mark.parametrize(
-    ("change", "names"),
-    [
-        ({"instructions": Instructions(reduce_only=True)}, "instructions: "),
-        ({"group": Membership(group_id="g", kind="OCO")}, "group: "),
-    ],
-)
-def test_an_instruction_that_is_not_carried_to_the_venue_is_refused(change: dict[str, Any], names: str) -> None:
-    refusal = risk.pre_checks(**ALLOWED | {"request": replace(REQUEST, **change)})
-    assert refusal is not None
-    assert refusal.code == "VENUE_CANNOT"
-    assert refusal.reason.startswith(names)

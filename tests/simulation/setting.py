@@ -15,6 +15,7 @@ from engine import hearing
 from engine.commands import RefuseInput
 from engine.config import Allow, Config, ExchangeSettings, InstrumentSettings, Limits, OtherVenue, Service
 from engine.rules import Rules
+from engine.sessions import Session
 from tests.simulation.audit import POISON
 from tests.simulation.traits import Tally
 
@@ -37,8 +38,8 @@ def rules_of(partitions: int) -> Rules:
         venues={"alpha": OtherVenue(kind="simulated"), "beta": OtherVenue(kind="simulated")},
         routes={"XSIM": "alpha", "XEUR": "beta"},
     )
-    closes = [BEGIN.replace(hour=16) + timedelta(days=day) for day in range(30)]
-    return Rules(config, {"TEST": closes})
+    days = [BEGIN.replace(hour=8) + timedelta(days=day) for day in range(30)]
+    return Rules(config, {"TEST": [Session(day, day + timedelta(hours=8)) for day in days]})
 
 
 class Counting(dict[Any, Any]):

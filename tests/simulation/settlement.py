@@ -141,7 +141,11 @@ def _same(world: World, name: str, order: Order, at_venue: Any, overfills: set[s
         )
         if contradicted:
             return
-        wants = {"WORKING": ("WORKING", "PARTIALLY_FILLED")}.get(at_venue.status, (at_venue.status,))
+        wants = {
+            "WORKING": ("WORKING", "PARTIALLY_FILLED"),
+            # Amended to what was filled, it is filled: the venue cancelled the rest.
+            "CANCELED": ("CANCELED", "FILLED") if order.filled == order.quantity else ("CANCELED",),
+        }.get(at_venue.status, (at_venue.status,))
         world.in_the_end(order.status in wants, f"{name} is {order.status}, the venue says {at_venue.status}")
         if order.status in ("WORKING", "PARTIALLY_FILLED"):
             same = order.quantity == at_venue.quantity and order.limit_price == at_venue.limit

@@ -99,9 +99,9 @@ def test_modified_upwards_and_filled_beyond_the_first_quantity_before_the_answer
     assert floor.open_to_buy("alice") == 20
     order.fills(15, at="101")
     order.replaced(20, "101")
-    assert floor.modifies("alice", order, 12, "101") == "BELOW_FILLED"
+    assert floor.modifies("alice", order, 12, "101") == "ACCEPTED"
     order.fills(5, at="101")
-    assert order.life == ["sent", "works", "replacing", "filled 15", "replaced", "filled 20"]
+    assert order.life == ["sent", "works", "replacing", "filled 15", "replaced", "replacing", "cancelling", "filled 20"]
 
 
 def test_one_signal_many_followers_each_by_its_own_limits(floor: Floor) -> None:

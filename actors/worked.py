@@ -1,0 +1,169 @@
+"""What a request asks beyond a plain order: how it will be worked, decided before it is accepted."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from actors.turn import Turn
+from engine.algos.contract import Algorithm, Iceberg, Parent, Works
+from engine.algos.start import Known, begin
+from engine.commands import StartWork, Ticket
+from engine.config import InstrumentSpec
+from engine.emulate import Held, Release, hold, reducible
+from engine.gate import Venue
+from engine.messages import ExecutionRequest
+from engine.plan import ExecutionPlan
+from engine.refusal import Refusal
+from engine.sizing import Sized
+from engine.specification import Emulator, Specification
+from engine.translate import translate
+from engine.values import floor_to
+
+ALGORITHMS: Final[dict[str, Algorithm]] = {
+    "TWAP": "TWAP",
+    "VWAP": "VWAP",
+    "POV": "POV",
+    "IMPLEMENTATION_SHORTFALL": "IS",
+    "ICEBERG": "ICEBERG",
+    "SNIPER": "SNIPER",
+    "ADAPTIVE": "ADAPTIVE",
+}
+"""Our algorithm for each style."""
+WAITING: Final[frozenset[Emulator]] = frozenset({"TRIGGER", "ON_OPEN", "ON_CLOSE"})
+UNPLANNED: Final = ExecutionPlan(plan_id="EXP_20000101_000000_00000")
+"""What an iceberg order without a plan is worked under: nothing asked."""
+FOR_EVER: Final = timedelta(days=3650)
+
+
+class Prepared(Struct, frozen=True, gc=False):
+    """How a request will be worked: whole at the venue (no emulators), by an algorithm, or held."""
+
+    spec: Specification
+    works: Works | None = None
+    held: Held | None = None
+    release: Release | None = None
+    reason: str = ""
+
+    @property
+    def here(self) -> bool:
+        """Whether it is worked at our side."""
+        return self.works is not None or self.held is not None
+
+    @property
+    def judged_at(self) -> Decimal | None:
+        """The limit price that risk judges: none of an order that waits, whose price is not of now."""
+        return None if WAITING.intersection(self.spec.emulators) else self.spec.limit_price
+
+    def shape(self, ticket: Ticket) -> Ticket:
+        """The ticket as it is specified."""
+        spec = self.spec
+        return replace(
+            ticket,
+            order_type=spec.order_type,
+            time_in_force=spec.time_in_force,
+            limit_price=spec.limit_price,
+            expires_at=spec.expires_at,
+        )
+
+    def start(self, ticket: Ticket) -> StartWork:
+        """What the order is told."""
+        return StartWork(
+            ticket=ticket,
+            spec=self.spec,
+            works=self.works,
+            held=self.held,
+            release=self.release,
+            reason=self.reason,
+        )
+
+
+def prepare(
+    request: ExecutionRequest,
+    subscriber_id: str,
+    sized: Sized,
+    venue: Venue,
+    instrument: InstrumentSpec,
+    closable: Decimal,
+    turn: Turn,
+) -> Prepared | Refusal:
+    """How this request will be worked at this venue, or why it cannot be: nothing that was asked for is dropped."""
+    now = turn.now
+    if venue.capabilities is None:
+        return Refusal("VENUE_DOWN", f"venue {venue.name} has not said what it can do")
+    key = f"{request.exchange}:{request.symbol}"
+    mark = turn.market.mark(key, now)
+    arrival = None if mark is None else mark.price
+    session_end = turn.rules.session_end(instrument.calendar, now)
+    spec = translate(request, sized.side, sized.quantity, venue.capabilities, instrument, now, arrival, session_end)
+    if isinstance(spec, Refusal):
+        return spec
+    if "GROUP" in spec.emulators:
+        return Refusal("VENUE_CANNOT", f"group: orders go to venue {venue.name} without; leave it out")
+    if "REDUCE_ONLY" in spec.emulators:
+        reduced = _reduced(spec, closable)
+        if isinstance(reduced, Refusal):
+            return reduced
+        spec = reduced
+    if "ALGORITHM" in spec.emulators or "ICEBERG" in spec.emulators:
+        return _algorithm(request, subscriber_id, spec, instrument, arrival, now)
+    if not spec.emulators or spec.emulators == ("REDUCE_ONLY",):
+        return Prepared(spec)
+    sessions = turn.rules.coming(instrument.calendar, now)
+    held = hold(spec, now, turn.market.quote(key, now), turn.market.last(key), sessions, closable)
+    if isinstance(held, Refusal):
+        return held
+    release = held[1] if isinstance(held[1], Release) else None
+    return Prepared(spec, held=held[0], release=release, reason=", ".join(spec.emulators))
+
+
+def _reduced(spec: Specification, closable: Decimal) -> Specification | Refusal:
+    """Capped to what the position holds now; an order that waits would have to be capped again when it is sent."""
+    if WAITING.intersection(spec.emulators):
+        return Refusal("VENUE_CANNOT", "instructions.reduce_only: an order that waits at our side cannot promise it")
+    most = floor_to(reducible(spec.side, closable), spec.lot_size)
+    if not most:
+        return Refusal(
+            "NOTHING_TO_REDUCE", f"instructions.reduce_only: no position is left for a {spec.side} to reduce"
+        )
+    return spec if spec.quantity <= most else replace(spec, quantity=most)
+
+
+def _algorithm(
+    request: ExecutionRequest,
+    subscriber_id: str,
+    spec: Specification,
+    instrument: InstrumentSpec,
+    arrival: Decimal | None,
+    now: datetime,
+) -> Prepared | Refusal:
+    plan = request.plan or UNPLANNED
+    shown = spec.told.display_quantity
+    algorithm: Algorithm = "ICEBERG" if spec.style is None else ALGORITHMS[spec.style]
+    end = spec.deadline or spec.good_till or spec.expires_at
+    parent = Parent(
+        side=spec.side,
+        quantity=spec.quantity,
+        lot_size=instrument.lot_size,
+        tick_size=instrument.tick_size,
+        min_quantity=instrument.min_quantity,
+        arrival_price=arrival,
+        limit_price=spec.limit_price,
+        start=now,
+        close=end,
+        seed=f"{plan.plan_id} {subscriber_id} {request.signal_id}",
+    )
+    begun = begin(plan, algorithm, parent, Known(window=FOR_EVER if end is None else max(end - now, _LEAST)))
+    if isinstance(begun, Refusal):
+        return begun
+    works = begun.works
+    if shown is not None and isinstance(works.tactic, Iceberg):
+        works = replace(works, tactic=replace(works.tactic, peak=shown, even=True))
+    return Prepared(spec, works=works, reason=begun.reason)
+
+
+_LEAST: Final = timedelta(microseconds=1)

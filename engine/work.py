@@ -1,0 +1,260 @@
+"""An order that is worked at our side: a parent whose children are ordinary orders, and how far it has come.
+
+The state is an `Order` like any other, with a `Work` in it. The parent's reservation with its subscriber is for the
+whole; what a child fills is taken from it, what a child gives back returns to the parent and not to the subscriber.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, Literal
+
+from msgspec.structs import replace
+
+from engine.algos.contract import Child, Progress, Works
+from engine.algos.work import amended, stopped
+from engine.commands import Ticket
+from engine.emulate import Held
+from engine.events import Event, OrderEvent
+from engine.order import Order
+from engine.specification import Specification
+from engine.values import EXACT, ZERO, OrderType, TimeInForce, add, subtract
+from engine.working import Piece, Work
+
+PREFIX: Final = "work"
+"""What the id of an order that is worked begins with, in the place of a venue's name."""
+
+
+class WorkStarted(OrderEvent, frozen=True, kw_only=True):
+    """An approved order is worked from now on, as `spec` says: by an algorithm (`works`), or held (`held`)."""
+
+    ticket: Ticket
+    spec: Specification
+    works: Works | None = None
+    held: Held | None = None
+    reason: str
+
+
+class WorkMoved(OrderEvent, frozen=True, kw_only=True):
+    """What was decided: the state from now on where it changed, the children sent, and those asked to change."""
+
+    works: Works | None = None
+    held: Held | None = None
+    placed: tuple[Piece, ...] = ()
+    asked: tuple[str, ...] = ()
+    volume: Decimal | None = None
+
+
+class ChildMoved(OrderEvent, frozen=True, kw_only=True):
+    """What became of a child: the child as it is now, and what this added to the parent.
+
+    `released` units left the reservation with the subscriber.
+    """
+
+    child: Piece
+    open: bool
+    filled: Decimal = ZERO
+    notional: Decimal = ZERO
+    commission: Decimal = ZERO
+    released: Decimal = ZERO
+
+
+class WorkStopped(OrderEvent, frozen=True, kw_only=True):
+    """Somebody cancels the order: no more children, and those at the venue are cancelled."""
+
+    reason: str
+    command_id: str = ""
+
+
+class WorkAmended(OrderEvent, frozen=True, kw_only=True):
+    """The order has this total quantity and limit price from now on."""
+
+    quantity: Decimal
+    limit_price: Decimal | None = None
+    command_id: str = ""
+
+
+class WorkEnded(OrderEvent, frozen=True, kw_only=True):
+    """Nothing is open at the venue and nothing more will be sent."""
+
+    status: Literal["FILLED", "CANCELED", "EXPIRED"]
+    code: str = ""
+    reason: str = ""
+    filled: Decimal
+
+
+class ParentAllowed(Event, frozen=True, kw_only=True):
+    """The gate lets children of this order through, up to this quantity in all; 0 where it is over."""
+
+    venue: str
+    order_id: str
+    quantity: Decimal
+
+
+class GivenBack(Event, frozen=True, kw_only=True):
+    """A child ended with so many units unfilled: other children of its parent may have them."""
+
+    venue: str
+    order_id: str
+    quantity: Decimal
+
+
+def progress(order: Order) -> Progress:
+    """Where the order stands, as an algorithm is told."""
+    work = working(order)
+    total = ZERO
+    for piece in work.children:
+        total = add(total, piece.working)
+    children = tuple(
+        Child(
+            child_id=piece.order_id,
+            quantity=piece.quantity,
+            filled=piece.filled,
+            limit_price=piece.limit_price,
+            pending=piece.pending,
+        )
+        for piece in work.children
+    )
+    return Progress(filled=order.filled, working=total, children=children)
+
+
+def working(order: Order) -> Work:
+    """The part of the state that only an order has that is worked at our side."""
+    if order.work is None:
+        raise ValueError(f"{order.ticket.order_id} is not worked at our side")
+    return order.work
+
+
+def child_ticket(
+    parent: Ticket,
+    order_id: str,
+    quantity: Decimal,
+    order_type: OrderType,
+    limit_price: Decimal | None,
+    time_in_force: TimeInForce,
+    now: datetime,
+) -> Ticket:
+    """A child's ticket: risk approved the parent, at the parent's reserve price, and the gate counts them together."""
+    return replace(
+        parent,
+        order_id=order_id,
+        parent=parent.order_id,
+        quantity=quantity,
+        order_type=order_type,
+        limit_price=limit_price,
+        time_in_force=time_in_force,
+        expires_at=parent.expires_at if time_in_force in ("DAY", "GTD") else None,
+        approved_at=now,
+    )
+
+
+def after(order: Order | None, event: Any) -> Order:
+    """The order's state after an event."""
+    if event.__class__ is WorkStarted:
+        return _begin(event)
+    if order is None:
+        raise ValueError(f"{event.order_id}: {type(event).__name__} of an order that was never started")
+    state: Order = _AFTER[event.__class__](order, working(order), event)
+    return state
+
+
+def _begin(event: WorkStarted) -> Order:
+    ticket = event.ticket
+    return Order(
+        ticket=ticket,
+        status="WORKING",
+        quantity=ticket.quantity,
+        limit_price=ticket.limit_price,
+        working=ticket.quantity,
+        reserve_price=ticket.reserve_price,
+        reason=event.reason,
+        updated_at=event.at,
+        work=Work(spec=event.spec, works=event.works, held=event.held),
+    )
+
+
+def _moved(order: Order, work: Work, event: WorkMoved) -> Order:
+    children = work.children
+    if event.asked:
+        children = tuple(replace(one, pending=True) if one.order_id in event.asked else one for one in children)
+    work = replace(
+        work,
+        works=work.works if event.works is None else event.works,
+        held=work.held if event.held is None else event.held,
+        children=(*children, *event.placed),
+        placed=work.placed + len(event.placed),
+        volume=work.volume if event.volume is None else event.volume,
+    )
+    return replace(order, work=work, updated_at=event.at)
+
+
+def _child_moved(order: Order, work: Work, event: ChildMoved) -> Order:
+    child = event.child
+    if event.open:
+        children = tuple(child if one.order_id == child.order_id else one for one in work.children)
+    else:
+        children = tuple(one for one in work.children if one.order_id != child.order_id)
+    price = work.first_price
+    if price is None and event.filled:
+        price = EXACT.divide(event.notional, event.filled) if event.notional else None
+    status = order.status
+    if event.filled and status == "WORKING":
+        status = "PARTIALLY_FILLED"
+    return replace(
+        order,
+        status=status,
+        filled=add(order.filled, event.filled),
+        notional=add(order.notional, event.notional),
+        commission=add(order.commission, event.commission),
+        working=subtract(order.working, event.released),
+        work=replace(work, children=children, first_price=price),
+        updated_at=event.at,
+    )
+
+
+def _stopped(order: Order, work: Work, event: WorkStopped) -> Order:
+    works = None if work.works is None else stopped(work.works, event.at)
+    return replace(
+        order,
+        status="PENDING_CANCEL",
+        cancelling=True,
+        reason=event.reason,
+        work=replace(work, works=works),
+        updated_at=event.at,
+    )
+
+
+def _amended(order: Order, work: Work, event: WorkAmended) -> Order:
+    works = None if work.works is None else amended(work.works, event.quantity, event.limit_price)
+    return replace(
+        order,
+        quantity=event.quantity,
+        limit_price=event.limit_price,
+        working=add(order.working, subtract(event.quantity, order.quantity)),
+        work=replace(work, works=works),
+        updated_at=event.at,
+    )
+
+
+def _ended(order: Order, work: Work, event: WorkEnded) -> Order:
+    return replace(
+        order,
+        status=event.status,
+        quantity=event.filled if event.status == "FILLED" else order.quantity,
+        working=ZERO,
+        reason=event.reason or order.reason,
+        updated_at=event.at,
+    )
+
+
+_AFTER: Final[dict[type, Callable[[Order, Work, Any], Order]]] = {
+    WorkMoved: _moved,
+    ChildMoved: _child_moved,
+    WorkStopped: _stopped,
+    WorkAmended: _amended,
+    WorkEnded: _ended,
+}
+FOLDED: Final = (WorkStarted, *_AFTER)
+"""The events that `after` folds."""

@@ -1,0 +1,42 @@
+"""What an order has in its state that is worked at our side: see `engine.work`, which folds it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from engine.algos.contract import Works
+from engine.emulate import Held
+from engine.specification import Specification
+from engine.values import ZERO
+
+
+class Piece(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """An open child: its whole quantity, what is filled of it and what may still be.
+
+    `pending`: it was asked to change or to end, and has not answered.
+    """
+
+    order_id: str
+    quantity: Decimal
+    filled: Decimal = ZERO
+    working: Decimal
+    limit_price: Decimal | None = None
+    pending: bool = False
+
+
+class Work(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """How an order is worked and how far that has come; `children` are the open ones, oldest first.
+
+    `placed` counts all children. `volume` is what the market traded since the start, as far as an algorithm was told.
+    `first_price` is the price of the first fill.
+    """
+
+    spec: Specification
+    works: Works | None = None
+    held: Held | None = None
+    children: tuple[Piece, ...] = ()
+    placed: int = 0
+    volume: Decimal = ZERO
+    first_price: Decimal | None = None
