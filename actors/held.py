@@ -105,6 +105,11 @@ def child_over(actor: WorkActor, order: Order, work: Work, held: emulate.Held, t
     if step[0] is not held or step[1] is not None:
         follow(actor, step, turn)
     now: Order = actor.parts[""]
-    if now.open and not work_.working(now).children:
-        filled = order.filled >= order.quantity
-        actor.end("FILLED" if filled else "CANCELED", "", "" if filled else "what was sent of it ended", turn)
+    if not now.open or work_.working(now).children:
+        return
+    if order.filled >= order.quantity:
+        actor.end("FILLED", "", "", turn)
+    elif held.phase == "ENDING" and not order.cancelling:
+        actor.end("EXPIRED", "TIME_OVER", "its time was over", turn)
+    else:
+        actor.end("CANCELED", "", order.reason if order.cancelling else "what was sent of it ended", turn)

@@ -163,6 +163,7 @@ def _algorithm(
     works = begun.works
     if shown is not None and isinstance(works.tactic, Iceberg):
         works = replace(works, tactic=replace(works.tactic, peak=shown, even=True))
+        return Prepared(spec, works=works, reason=f"ICEBERG, showing {shown} at a time, in children one by one")
     return Prepared(spec, works=works, reason=begun.reason)
 
 

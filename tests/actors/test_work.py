@@ -216,6 +216,35 @@ def test_a_stop_waits_for_its_price_and_survives_a_crash(bench: Bench) -> None:
     assert (order(bench, name).status, order(bench, name).filled) == ("FILLED", 100)
 
 
+def test_an_order_whose_time_is_over_is_cancelled_at_the_venue_and_expired(bench: Bench) -> None:
+    end = bench.now + timedelta(seconds=60)
+    name = placed(bench, limit_price="90", time_in_force="GTD", expires_at=end)
+    (child,) = bench.sent(r.SubmitOrder)
+    bench.tell(
+        f"order/{child.client_order_id}",
+        r.Accepted(client_order_id=child.client_order_id, venue_order_id="V", at=bench.now),
+    )
+    bench.wait(61)
+    (cancel,) = bench.sent(r.CancelVenueOrder)
+    assert cancel.client_order_id == child.client_order_id
+    canceled = r.Canceled(client_order_id=child.client_order_id, reason="as asked", at=bench.now)
+    bench.tell(f"order/{child.client_order_id}", canceled)
+    found = order(bench, name)
+    assert (found.status, found.reason) == ("EXPIRED", "its time was over")
+
+
+def test_an_iceberg_shows_a_part_at_a_time(bench: Bench) -> None:
+    name = placed(bench, limit_price="101", instructions=Instructions(display_quantity=D(30)))
+    for _ in range(8):
+        bench.wait(1)
+        bench.quote("AAPL", "100")
+        for child in bench.sent(r.SubmitOrder):
+            if bench.part(f"order/{child.client_order_id}") is not None:
+                fill(bench, child)
+    assert [child.quantity for child in bench.sent(r.SubmitOrder)] == [30, 30, 30, 10]
+    assert order(bench, name).status == "FILLED"
+
+
 def test_a_trailing_stop_follows_the_market_and_never_goes_back(bench: Bench) -> None:
     told = Instructions(trail_amount=D(5))
     name = placed(bench, side="SELL", order_type="TRAILING_STOP", instructions=told)
