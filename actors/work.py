@@ -42,6 +42,9 @@ from engine.working import Piece, Work
 FOLLOWING: Final = frozenset({"POV", "ICEBERG", "SNIPER", "ADAPTIVE", "IMMEDIATE"})
 """Algorithms that look at the market again and again."""
 LOOK_EVERY: Final = timedelta(seconds=1)
+_MOMENTS: Final = 50
+"""Into so many parts the second is divided among orders, so that thousands do not all look at once."""
+_MOMENT: Final = LOOK_EVERY / _MOMENTS
 
 
 class WorkActor(OrderActor):
@@ -153,7 +156,7 @@ class WorkActor(OrderActor):
         decision = decide(works, work_.progress(order), market, turn.now)
         self.wake = decision.wake
         if works.algorithm in FOLLOWING:
-            look = turn.now + LOOK_EVERY
+            look = self._next_look(turn.now)
             self.wake = look if decision.wake is None or look < decision.wake else decision.wake
         if decision.works is works and not decision.actions:
             return
@@ -176,6 +179,12 @@ class WorkActor(OrderActor):
             if isinstance(action, algo.Finish):
                 over: Any = "FILLED" if action.ending == "FILLED" else "CANCELED" if order.cancelling else "EXPIRED"
                 self.end(over, action.ending if action.ending == "SHORTFALL" else "", action.reason, turn)
+
+    def _next_look(self, now: datetime) -> datetime:
+        """This order's own moment of the next second: of two orders with other ids, mostly another."""
+        mine = int(self.id[-4:], 16) % _MOMENTS * _MOMENT
+        second = now.replace(microsecond=0) + mine
+        return second if second > now else second + LOOK_EVERY
 
     def _placed(
         self, order: Order, work: Work, actions: Sequence[algo.Action], turn: Turn
