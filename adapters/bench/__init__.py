@@ -28,6 +28,7 @@ PARTS: Final = {
     "fan_out": measures.fan_out,
     "at_rest": measures.at_rest,
     "cost": measures.cost,
+    "algorithms": measures.algorithms,
 }
 
 

@@ -30,7 +30,7 @@ INBOX: Final = b"_INBOX.load."
 class Job(Struct, kw_only=True):
     """What to do. `kind`: "closed" keeps `window` asks in flight for `seconds` (or `orders` in all), "open" sends
     `rate` a second for `seconds` whatever comes back, "subscribers" makes `subscribers` known, "signal" sends one
-    signal to all of them, "limits" sends `orders` limit orders that rest."""
+    signal to all of them, "limits" sends `orders` limit orders that rest, "plans" as many that an algorithm works."""
 
     url: str
     kind: str
@@ -196,7 +196,7 @@ class Generator:
         # A subscriber stays with its symbol, buying and selling in turn, so that positions stay small.
         symbol = SYMBOLS[number % count % len(SYMBOLS)].encode()
         run = self.job.run.encode()
-        terms = _LIMIT if self.job.kind == "limits" else (_BUY if turn % 2 == 0 else _SELL)
+        terms = _TERMS.get(self.job.kind) or (_BUY if turn % 2 == 0 else _SELL)
         exchange = b"XNYS" if symbol == b"IBM" else b"XNAS"
         body = _REQUEST % (run, number, run, number, exchange, symbol, terms, self._stamp)
         self._send(b"PUB exec.ask.request.%b %b%d %d\r\n%b\r\n" % _framed(name, number, body))
@@ -292,9 +292,15 @@ class Generator:
 _KINDS: Final[dict[str, Any]] = {
     kind: getattr(Generator, kind) for kind in ("closed", "open", "subscribers", "signal", "limits")
 }
+_KINDS["plans"] = Generator.limits
 _BUY: Final = b'"side":"BUY","quantity":"1","order_type":"MARKET"'
 _SELL: Final = b'"side":"SELL","quantity":"1","order_type":"MARKET"'
 _LIMIT: Final = b'"side":"BUY","quantity":"1","order_type":"LIMIT","limit_price":"148"'
+_PLAN: Final = (
+    _LIMIT + b',"plan":{"plan_id":"EXP_20260105_143000_bench","preferred_execution_style":"ADAPTIVE",'
+    b'"max_execution_window_minutes":600,"execution_urgency":"0.2","chunk_count_hint":100}'
+)
+_TERMS: Final = {"limits": _LIMIT, "plans": _PLAN}
 _REQUEST: Final = (
     b'{"type":"ExecutionRequest","request_id":"r-%b-%d","signal_id":"s-%b-%d","strategy_id":"bench","exchange":"%b",'
     b'"symbol":"%b",%b,"time_in_force":"GTC","issued_at":"%b"}'

@@ -37,15 +37,21 @@ class Size(Struct, frozen=True, kw_only=True):
     """Subscribers for the cost of an order."""
     journal: int
     """Orders in the journal for the cost of another one."""
+    worked: int
+    """Orders that algorithms work, each with a look at the market every second."""
+    beside: int
+    """Requests a second beside them."""
 
 
 FULL: Final = Size(
     times=3, seconds=10, subscribers=1000, window=256, rate=2000, followers=10_000, known=100_000, open_orders=10_000,
     floor_orders=30_000, scale=(1_000, 10_000, 100_000), journal=100_000,
+    worked=5_000, beside=200,
 )  # fmt: skip
 QUICK: Final = Size(
     times=1, seconds=1, subscribers=100, window=64, rate=200, followers=200, known=500, open_orders=100,
     floor_orders=500, scale=(50, 100), journal=500,
+    worked=50, beside=50,
 )  # fmt: skip
 LONG_JOURNAL: Final = 1_000_000
 
@@ -179,6 +185,26 @@ async def cost(size: Size, say: Say) -> dict[str, Any]:
         by_journal[str(size.journal)] = await _us_per_order(rig, size, size.subscribers)
         say(f"{size.journal:,} orders in the journal: {by_journal[str(size.journal)]:.0f} µs an order")
     return {"us_by_subscribers": by_subscribers, "us_by_journal": by_journal}
+
+
+async def algorithms(size: Size, say: Say) -> dict[str, Any]:
+    """Many orders worked by an algorithm at once, and new requests beside them."""
+    async with Rig() as rig:
+        await rig.load("subscribers", subscribers=size.subscribers)
+        await _warm(rig, size)
+        await rig.load("plans", subscribers=size.subscribers, orders=size.worked)
+        before, began = rig.cpu(), time.monotonic()
+        await asyncio.sleep(size.seconds / 2)
+        busy = (rig.cpu() - before).daemon / (time.monotonic() - began)
+        result = await rig.load("open", seconds=size.seconds, subscribers=size.subscribers, rate=size.beside)
+    say(f"{size.worked:,} at work use {100 * busy:.0f} % of a processor; a request beside them {result.answer_ms}")
+    return {
+        "worked": size.worked,
+        "rate": size.beside,
+        "busy": busy,
+        "answer_ms": result.answer_ms,
+        "fill_ms": result.fill_ms,
+    }
 
 
 async def _us_per_order(rig: Rig, size: Size, subscribers: int) -> float:

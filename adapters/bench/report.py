@@ -82,6 +82,12 @@ def _cost(found: Figures) -> Iterator[tuple[str, str, str]]:
             yield f"daemon, an order with {int(number):,} {what}", f"{value:.0f} µs{change}", aim
 
 
+def _algorithms(found: Figures) -> Iterator[tuple[str, str, str]]:
+    yield f"{found['worked']:,} orders worked by an algorithm, processor", f"{100 * found['busy']:.0f} %", ""
+    yield f"  a request beside them, {found['rate']}/s, to its answer", _spread(found["answer_ms"]), "p99 10 ms"
+    yield "  and to its fill event", _spread(found["fill_ms"]), ""
+
+
 def _spread(values: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.1f}" for name, value in values.items()) + " ms"
 
@@ -93,4 +99,5 @@ _ROWS = {
     "fan_out": _fan_out,
     "at_rest": _rest,
     "cost": _cost,
+    "algorithms": _algorithms,
 }

@@ -71,3 +71,9 @@ def test_percentiles_are_of_the_sorted_values_in_milliseconds() -> None:
     values = [number / 1000 for number in range(100, 0, -1)]
     assert percentiles(values) == pytest.approx({"p50": 51, "p90": 91, "p99": 100, "max": 100})
     assert percentiles([]) == {}
+
+
+def test_requests_are_timed_beside_many_algorithms(tmp_path: Path) -> None:
+    found = measured("algorithms", tmp_path)
+    assert found["worked"] == 50
+    assert 0 < found["answer_ms"]["p99"] <= found["fill_ms"]["max"]
