@@ -137,7 +137,6 @@ WINDOW = {"max_execution_window_minutes": 60}
         (BROKER, {"time_in_force": "IOC", "plan": {"min_fill_ratio": D("0.5")}}, "MARKET IOC", ()),
         (PAPER, {"plan": {"min_fill_ratio": D("0.5")}}, "MARKET DAY", ("MIN_FILL_AT_END",)),
     ],
-    ids=str,
 )
 def test_an_order_is_native_where_it_can_be(
     can: Capabilities, fields: dict[str, Any], sent: str, emulators: tuple[str, ...]
@@ -219,7 +218,6 @@ def test_an_order_is_native_where_it_can_be(
         ),
         (PAPER, {"time_in_force": "GTD", "expires_at": AT}, "100", "BAD_EXPIRY", "expires_at"),
     ],
-    ids=str,
 )
 def test_what_cannot_be_held_to_is_refused(
     can: Capabilities, fields: dict[str, Any], arrival: str | None, code: str, field: str
@@ -289,7 +287,6 @@ def test_the_patient_example_is_worked_by_our_algorithm_or_by_the_venues() -> No
             "own instructions",
         ),
     ],
-    ids=str,
 )
 def test_a_hint_that_is_passed_over_says_why(fields: dict[str, Any], session_end: datetime, words: str) -> None:
     found = at(PAPER, request(**fields), session_end=session_end)
