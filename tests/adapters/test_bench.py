@@ -64,7 +64,7 @@ def test_the_cost_of_an_order_is_measured_at_several_sizes(tmp_path: Path) -> No
 
 
 def test_every_part_has_a_test() -> None:
-    assert set(PARTS) == {"throughput", "floor", "latency", "fan_out", "at_rest", "cost"}
+    assert set(PARTS) == {"throughput", "floor", "latency", "fan_out", "at_rest", "cost", "algorithms"}
 
 
 def test_percentiles_are_of_the_sorted_values_in_milliseconds() -> None:
