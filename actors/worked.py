@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -110,7 +110,7 @@ def prepare(
             return reduced
         spec = reduced
     if "ALGORITHM" in spec.emulators or "ICEBERG" in spec.emulators:
-        return _algorithm(request, subscriber_id, spec, instrument, arrival, now)
+        return _algorithm(request, subscriber_id, spec, instrument, arrival, turn)
     if not spec.emulators or spec.emulators == ("REDUCE_ONLY",):
         return Prepared(spec)
     sessions = turn.rules.coming(instrument.calendar, now)
@@ -139,8 +139,9 @@ def _algorithm(
     spec: Specification,
     instrument: InstrumentSpec,
     arrival: Decimal | None,
-    now: datetime,
+    turn: Turn,
 ) -> Prepared | Refusal:
+    now = turn.now
     plan = request.plan or UNPLANNED
     shown = spec.told.display_quantity
     algorithm: Algorithm = "ICEBERG" if spec.style is None else ALGORITHMS[spec.style]
@@ -157,7 +158,13 @@ def _algorithm(
         close=end,
         seed=f"{plan.plan_id} {subscriber_id} {request.signal_id}",
     )
-    begun = begin(plan, algorithm, parent, Known(window=FOR_EVER if end is None else max(end - now, _LEAST)))
+    sessions = turn.rules.coming(instrument.calendar, now)
+    known = Known(
+        window=FOR_EVER if end is None else max(end - now, _LEAST),
+        curve=turn.rules.curves.get(f"{request.exchange}:{request.symbol}"),
+        session=sessions[0] if sessions and sessions[0].opens_at <= now else None,
+    )
+    begun = begin(plan, algorithm, parent, known)
     if isinstance(begun, Refusal):
         return begun
     works = begun.works

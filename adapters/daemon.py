@@ -31,6 +31,7 @@ from adapters.bus.server_config import write_private
 from adapters.bus.streams import StreamError
 from adapters.bus.wire import WireError
 from adapters.engine import Engine
+from adapters.market.volumes import VolumesError
 from adapters.observe.durable import Durable
 from adapters.observe.guard import guarded
 from adapters.observe.log import OrderLog, configure
@@ -58,6 +59,7 @@ _SENTENCES: Final = (
     SocketError,
     MetricsError,
     VenueError,
+    VolumesError,
 )
 """Errors whose text is for the operator."""
 

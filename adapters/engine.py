@@ -28,13 +28,15 @@ from adapters.bus.server import ENGINE_INBOX
 from adapters.bus.streams import StreamError, ensure, plans, state, stream_name
 from adapters.bus.wire import Wire, WireError
 from adapters.market.sessions import sessions
+from adapters.market.volumes import VolumesError, curves
 from adapters.settings import subscriber as subscriber_setting
 from adapters.store.store import Store
 from adapters.venues.build import build
 from adapters.venues.paper import PaperVenue
 from adapters.venues.port import Report
+from engine.algos.curve import Curve
 from engine.commands import Introduce, MarketMoved
-from engine.config import Config
+from engine.config import Config, instrument
 from engine.distribute import Distributor
 from engine.identity import partition_of, subject_token
 from engine.messages import MarketData
@@ -71,7 +73,7 @@ class Engine:
         self.prefix = config.nats.prefix
         self.number = service.partition
         self.market = Market(config.market.max_age_s)
-        self.rules = Rules(config, self._sessions(config))
+        self.rules = Rules(config, self._sessions(config), self._curves(config))
         self.partition = Partition(self.rules, self.market, service.partition, service.partitions)
         self.store = Store(data, service.partition)
         self.control = Wire(url, name=f"{service.name}-control", on_error=on_error, inbox_prefix=ENGINE_INBOX)
@@ -103,6 +105,16 @@ class Engine:
         codes = {exchange.calendar for exchange in config.exchanges.values()}
         codes |= {instrument.calendar for instrument in config.instruments.values() if instrument.calendar}
         return sessions(codes, datetime.now(UTC), self.data / "calendars.json")
+
+    def _curves(self, config: Config) -> dict[str, Curve]:
+        calendars = {}
+        for name in config.market.volumes:
+            exchange, _, symbol = name.partition(":")
+            spec = instrument(config, exchange, symbol)
+            if spec is None:
+                raise VolumesError(f'market.volumes."{name}": no exchange {exchange} is configured')
+            calendars[name] = spec.calendar
+        return curves(config.market.volumes, calendars)
 
     # start and stop
 

@@ -127,10 +127,12 @@ class Metrics(Section, frozen=True):
 
 class MarketSettings(Section, frozen=True):
     """`max_age_s`: how old a price may be, in seconds since it was received, before it is no reference any more.
-    `warm_up_s`: how long after a start the requests that waited in the stream wait on, for prices to come in."""
+    `warm_up_s`: how long after a start the requests that waited in the stream wait on, for prices to come in.
+    `volumes`: the recording that each instrument's volume curve is learnt from, a path."""
 
     max_age_s: int = 60
     warm_up_s: int = 2
+    volumes: dict[str, str] = field(default_factory=dict)
 
 
 class Config(Section, frozen=True):

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from engine.algos.curve import Curve
 from engine.config import Config, InstrumentSpec, Limits, instrument
 from engine.sessions import Session
 from engine.values import instrument_key
@@ -19,7 +20,10 @@ MAX_KEPT = 100_000
 
 
 class Rules:
-    """What is allowed, where it goes, and in which units. `sessions`: by calendar, ascending."""
+    """What is allowed, where it goes, and in which units.
+
+    `sessions`: by calendar, ascending. `curves`: how volume spreads over a day, by instrument.
+    """
 
     __slots__ = (
         "_closes",
@@ -28,14 +32,21 @@ class Rules:
         "_sessions",
         "_specs",
         "config",
+        "curves",
         "exchanges",
         "limits",
         "symbols",
         "venues",
     )
 
-    def __init__(self, config: Config, sessions: Mapping[str, Sequence[Session]]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        sessions: Mapping[str, Sequence[Session]],
+        curves: Mapping[str, Curve] | None = None,
+    ) -> None:
         self.config = config
+        self.curves: Mapping[str, Curve] = curves or {}
         self.limits: Limits = config.limits
         self.symbols = frozenset(config.allow.symbols)
         self.exchanges = frozenset(config.allow.exchanges)
@@ -48,7 +59,7 @@ class Rules:
 
     def with_config(self, config: Config) -> Rules:
         """The same sessions under another configuration."""
-        return Rules(config, self._sessions)
+        return Rules(config, self._sessions, self.curves)
 
     def instrument(self, exchange: str, symbol: str) -> InstrumentSpec | None:
         """Units and currency of an instrument, or None where its exchange is not configured."""

@@ -19,19 +19,13 @@ from msgspec import Struct
 from engine.algos.contract import PARTS
 from engine.algos.slices import UNIT, interpolate
 from engine.messages import Bar, Trade
+from engine.sessions import Session
 from engine.values import DERIVED, ZERO
 
 PASSES: Final = 3
 """How often the holes are filled by the curve that came of filling them before."""
 _TWO = Decimal(2)
 _MICROSECOND = timedelta(microseconds=1)
-
-
-class Session(Struct, frozen=True, gc=False, kw_only=True):
-    """A trading day's open and close."""
-
-    open: datetime
-    close: datetime
 
 
 class Observed(NamedTuple):
@@ -72,11 +66,11 @@ def learn(
     in at least half of their buckets. Intervals longer than a bucket say nothing of it and are left out.
     """
     bucket = timedelta(minutes=bucket_minutes)
-    lengths = Counter(session.close - session.open for session in sessions)
+    lengths = Counter(session.closes_at - session.opens_at for session in sessions)
     if not lengths:
         return _flat(bucket_minutes, "no session is known")
     length = lengths.most_common(1)[0][0]
-    opens = [session.open for session in sessions if session.close - session.open == length]
+    opens = [session.opens_at for session in sessions if session.closes_at - session.opens_at == length]
     count = -(-length // bucket)
     days: dict[int, dict[int, Decimal]] = {}
     too_long = 0
@@ -118,7 +112,7 @@ def shape(
         return (), "flat volume curve: no session is known to lay it on"
     bucket = timedelta(minutes=curve.bucket_minutes) // _MICROSECOND
     window = (end - start) // _MICROSECOND
-    first = (start - session.open) // _MICROSECOND
+    first = (start - session.opens_at) // _MICROSECOND
     # In UNITs of a bucket since the open; before it nothing is traded.
     marks = [max(0, first * count + window * step) * UNIT // (bucket * count) for step in range(count + 1)]
     values = [interpolate(curve.parts, mark) for mark in marks]

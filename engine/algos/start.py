@@ -23,11 +23,12 @@ from engine.algos.contract import (
     Tactic,
     Works,
 )
-from engine.algos.curve import Curve, Session, shape
+from engine.algos.curve import Curve, shape
 from engine.algos.grid import steps_in
 from engine.algos.tactics import thousandths
 from engine.plan import ExecutionPlan
 from engine.refusal import Refusal
+from engine.sessions import Session
 from engine.values import DERIVED, ZERO, add, is_multiple, multiply, subtract
 
 MAX_SLICES: Final = 240
@@ -232,7 +233,7 @@ def _decline(
     by_urgency = f"kappa T {strength.normalize():f} by urgency"
     if known.impact is None:
         return almgren_chriss.decline(steps, strength), f"{by_urgency}, as impact is not estimated"
-    day = _DAY if known.session is None else known.session.close - known.session.open
+    day = _DAY if known.session is None else known.session.closes_at - known.session.opens_at
     days = DERIVED.divide(Decimal(window // _MICROSECOND), Decimal(day // _MICROSECOND))
     try:
         best = almgren_chriss.trajectory(parent.quantity, days, steps, known.impact)

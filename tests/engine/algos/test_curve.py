@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.algos.contract import PARTS
-from engine.algos.curve import Curve, Observed, Session, learn, of_bars, of_trades, shape
+from engine.algos.curve import Curve, Observed, learn, of_bars, of_trades, shape
 from engine.messages import Bar, Trade
+from engine.sessions import Session
 
 D = Decimal
 OPEN = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
@@ -22,7 +23,7 @@ U = (40, 20, 10, 30)
 
 def session(day: int = 0, hours: float = 1) -> Session:
     opened = OPEN + timedelta(days=day)
-    return Session(open=opened, close=opened + hours * HOUR)
+    return Session(opened, opened + hours * HOUR)
 
 
 def day(number: int, volumes: tuple[int | None, ...], length: timedelta = QUARTER) -> list[Observed]:

@@ -11,15 +11,16 @@ from msgspec.structs import replace
 
 from engine.algos.almgren_chriss import Impact, decline
 from engine.algos.contract import PARTS, Adaptive, Iceberg, Immediate, Participate, Scheduled, Sniper
-from engine.algos.curve import Curve, Session
+from engine.algos.curve import Curve
 from engine.algos.start import Begun, Known, begin
 from engine.refusal import Refusal
+from engine.sessions import Session
 from tests.engine.algos.world import START, D, begun, parent, plan
 
 MINUTE = timedelta(minutes=1)
 # An hour in which half of the volume comes in the first quarter of an hour.
 CURVE = Curve(bucket_minutes=15, parts=(0, 500_000_000, 700_000_000, 800_000_000, PARTS), reason="learnt from 9 days")
-SESSION = Session(open=START, close=START + timedelta(hours=1))
+SESSION = Session(START, START + timedelta(hours=1))
 LEARNT = Known(curve=CURVE, session=SESSION)
 IMPACT = Impact(
     volatility=D("0.95"), fixed=D("0.0625"), permanent=D("2.5e-7"), temporary=D("2.5e-6"), risk_aversion=D("2e-6")
