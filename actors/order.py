@@ -23,6 +23,7 @@ from engine.commands import (
     BookFill,
     CancelChild,
     CancelOrder,
+    CancelRefused,
     ChangeReservation,
     ChildReport,
     CommandDone,
@@ -249,6 +250,7 @@ class OrderActor(Actor):
         elif ticket.parent:
             self._report_to_parent(before, after, ZERO, turn)
         elif working or reserved:
+            closed = event.__class__ is e.OrderClosed
             turn.tell(
                 f"subscriber/{ticket.subscriber_id}",
                 ChangeReservation(
@@ -258,6 +260,8 @@ class OrderActor(Actor):
                     side=ticket.side,
                     working=working,
                     reserved=reserved,
+                    ended=event.status if closed else None,  # type: ignore[attr-defined]  # of an OrderClosed
+                    reason=event.reason if closed else "",  # type: ignore[attr-defined]
                 ),
             )
         consequence = _CONSEQUENCES.get(event.__class__)
@@ -353,6 +357,14 @@ class OrderActor(Actor):
             ),
         )
 
+    def _refused(self, event: e.AmendRefused, order: Order, turn: Turn) -> None:
+        ticket = order.ticket
+        if event.what == "CANCEL":
+            turn.tell(
+                f"subscriber/{ticket.subscriber_id}",
+                CancelRefused(order_id=self.id, exchange=ticket.exchange, symbol=ticket.symbol, reason=event.reason),
+            )
+
     def _lost(self, event: e.OrderLost, order: Order, turn: Turn) -> None:
         turn.alarm("ORDER_UNKNOWN", self.address, event.reason)
 
@@ -379,6 +391,7 @@ _CONSEQUENCES: Final[dict[type, Callable[[OrderActor, Any, Order, Turn], None]]]
     e.CancelRequested: OrderActor._ask_cancel,
     e.OrderAsked: OrderActor._ask,
     e.OrderResent: OrderActor._resend,
+    e.AmendRefused: OrderActor._refused,
     e.OrderLost: OrderActor._lost,
     e.ReportImpossible: OrderActor._impossible,
 }

@@ -16,6 +16,7 @@ from typing import Any, Final
 from msgspec import json
 
 from actors.actor import Actor
+from actors.approvals import MAX_ORDERS
 from actors.journal import Batch, Key, Loaded, Mail, Prior, Start
 from actors.market import Market
 from actors.registry import KEYED, STARTS, key_of, kind_of
@@ -174,14 +175,14 @@ class Partition:
         What a turn tells is delivered before other mail, so that a request's consequences are in its own batch.
         `clock` ends a batch that takes too long. Returns the batch, or None where nothing happened.
         """
-        mail, actors, told = self.mail, self.actors, self.turn.told
+        mail, actors, turn, told = self.mail, self.actors, self.turn, self.turn.told
         mail.extend(Mail(address, Tick()) for address in self._timers.ring(now) if address in actors)
         if not mail and not self._cursors:
             return None
         batch = self._begin(now)
         end = now + MAX_BATCH
         turns = looked = 0
-        while mail and turns < MAX_TURNS:
+        while mail and turns < MAX_TURNS and turn._orders < MAX_ORDERS:
             letter = mail[0]
             actor = actors.get(letter.to)
             if actor is None or (letter.message.__class__ in KEYED and self._unseen(letter)):

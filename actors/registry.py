@@ -19,6 +19,7 @@ from actors.work import WorkActor
 from engine.commands import CommandDone, ReviewReplace, StartOrder, StartWork
 from engine.idempotency import key_of as idempotency_key
 from engine.messages import CashMovement, ExecutionCommand, ExecutionRequest
+from engine.target_messages import TargetPositions
 from engine.work import PREFIX
 
 KINDS: Final[dict[str, type[Actor]]] = {
@@ -41,7 +42,9 @@ STARTS: Final[frozenset[type]] = frozenset({StartOrder, StartWork})
 _WORKED: Final = f"order/{PREFIX}-"
 _ABOUT_COMMANDS: Final[frozenset[type]] = frozenset({CommandDone, ReviewReplace})
 """What orders tell of a command: it may have been given twice, and been answered in the meantime."""
-KEYED: Final[frozenset[type]] = frozenset({ExecutionRequest, ExecutionCommand, CashMovement, *_ABOUT_COMMANDS})
+KEYED: Final[frozenset[type]] = frozenset(
+    {ExecutionRequest, ExecutionCommand, CashMovement, TargetPositions, *_ABOUT_COMMANDS}
+)
 """The messages that carry an idempotency key."""
 
 

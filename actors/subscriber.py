@@ -1,7 +1,7 @@
 """A subscriber: takes requests, decides how much and whether, and books what its orders fill.
 
-Parts of its state: the profile, `position/<instrument>`, `cash/<currency>`, `subscription/<strategy>`; each is a row
-of its own, so that an order writes what it changed and nothing else.
+Parts of its state: the profile, `position/<instrument>`, `cash/<currency>`, `subscription/<strategy>`,
+`target/<instrument>`; each is a row of its own, so that an order writes what it changed and nothing else.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ from typing import Any, ClassVar
 
 from msgspec import Struct
 
-from actors import amend, membership
+from actors import amend, membership, steering, targets
 from actors.actor import Actor
 from actors.turn import Turn
 from actors.worked import Prepared, prepare
 from engine import account, ledger
 from engine import events as e
+from engine.aims import Aim
 from engine.allocate import allocate
 from engine.commands import (
     BookFill,
+    CancelRefused,
     ChangeReservation,
     CommandDone,
     Introduce,
@@ -40,6 +42,7 @@ from engine.refusal import Refusal
 from engine.risk import check, pre_checks
 from engine.sizing import Sizing
 from engine.subscriber import Profile
+from engine.target_messages import TargetPositions
 from engine.values import ZERO, subtract
 from engine.work import PREFIX
 
@@ -60,9 +63,15 @@ class Candidate(Struct, frozen=True, gc=False):
 class SubscriberActor(Actor):
     """`subscriber/<id>`: everything that belongs to one subscriber is decided and booked here, one turn at a time."""
 
-    __slots__ = ("_limits", "balances", "positions")
+    __slots__ = ("_limits", "aims", "balances", "positions")
     kind = "subscriber"
-    PARTS: ClassVar[Any] = {"": Profile, "position": Position, "cash": Balance, "subscription": Subscription}
+    PARTS: ClassVar[Any] = {
+        "": Profile,
+        "position": Position,
+        "cash": Balance,
+        "subscription": Subscription,
+        "target": Aim,
+    }
 
     def __init__(self, address: str, parts: dict[str, Any]) -> None:
         super().__init__(address, parts)
@@ -71,11 +80,14 @@ class SubscriberActor(Actor):
         """By instrument: the same values as in `parts`, so that no request has to look for them among all parts."""
         self.balances: dict[str, Balance] = {}
         """By currency; likewise."""
+        self.aims: dict[str, Aim] = {}
+        """By instrument; likewise."""
         self._sort()
 
     def _sort(self) -> None:
         self.positions = {part[9:]: value for part, value in self.parts.items() if part.startswith("position/")}
         self.balances = {part[5:]: value for part, value in self.parts.items() if part.startswith("cash/")}
+        self.aims = {part[7:]: value for part, value in self.parts.items() if part.startswith("target/")}
 
     def put(self, part: str, value: Any) -> None:
         # What `Actor.put` does, a call less for each of four parts an order.
@@ -87,6 +99,8 @@ class SubscriberActor(Actor):
             self.positions[part[9:]] = value
         elif part.startswith("cash/"):
             self.balances[part[5:]] = value
+        elif part.startswith("target/"):
+            self.aims[part[7:]] = value
 
     def drop(self, part: str) -> None:
         super().drop(part)
@@ -319,6 +333,8 @@ class SubscriberActor(Actor):
                 position=after.quantity,
             )
         )
+        if self.aims and (aim := self.aims.get(f"{fill.exchange}:{fill.symbol}")) is not None:
+            steering.heard(self, aim, ticket.order_id, message.working, turn)
 
     def _change_reservation(self, message: ChangeReservation, turn: Turn) -> None:
         turn.record(
@@ -333,6 +349,8 @@ class SubscriberActor(Actor):
                 reserved=message.reserved,
             )
         )
+        if self.aims and (aim := self.aims.get(f"{message.exchange}:{message.symbol}")) is not None:
+            steering.heard(self, aim, message.order_id, message.working, turn, message.ended, message.reason)
 
     def _fold(self, event: Any) -> None:
         for part, value in account.FOLD[event.__class__](self.parts, event):
@@ -346,6 +364,8 @@ class SubscriberActor(Actor):
         ExecutionCommand: amend.command,
         CommandDone: amend.command_done,
         ReviewReplace: amend.review,
+        TargetPositions: targets.targets,
+        CancelRefused: steering.cancel_refused,
         BookFill: _book,
         ChangeReservation: _change_reservation,
         Subscriber: membership.upsert,

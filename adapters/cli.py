@@ -19,7 +19,7 @@ app = App(
     help_on_error=False,
 )
 
-Verb = Literal["request", "signal", "intent", "command", "subscriber", "cash"]
+Verb = Literal["request", "signal", "intent", "command", "targets", "subscriber", "cash"]
 
 
 @Parameter(name="*")

@@ -1,6 +1,6 @@
 """The fold of a subscriber's events: which parts of its state an event changes, and to what.
 
-Parts: '' the profile, `position/<instrument>`, `cash/<currency>`, `subscription/<strategy>`.
+Parts: '' the profile, `position/<instrument>`, `cash/<currency>`, `subscription/<strategy>`, `target/<instrument>`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from engine import events as e
 from engine import ledger
+from engine import target_events as t
 from engine.commands import Fill, Ticket
 from engine.ledger import Balance, Position
 from engine.messages import Subscription
@@ -47,13 +48,17 @@ def _held(parts: Parts, part: str, what: Ticket | Fill) -> Position:
 
 
 def _accepted(parts: Parts, event: e.RequestAccepted) -> Iterable[Change]:
+    return _reserved(parts, event.tickets).items()
+
+
+def _reserved(parts: Parts, tickets: Iterable[Ticket]) -> dict[str, Position]:
     changed: dict[str, Position] = {}
-    for ticket in event.tickets:
+    for ticket in tickets:
         part = f"position/{ticket.exchange}:{ticket.symbol}"
         notional = multiply(multiply(ticket.quantity, ticket.reserve_price), ticket.multiplier)
         held = changed.get(part) or _held(parts, part, ticket)
         changed[part] = ledger.reserve(held, ticket.side, ticket.quantity, notional)
-    return changed.items()
+    return changed
 
 
 def _nothing(parts: Parts, event: Any) -> Iterable[Change]:
@@ -102,6 +107,27 @@ def _status_changed(parts: Parts, event: e.SubscriberStatusChanged) -> Iterable[
     return (("", replace(parts[""], status=event.status)),)
 
 
+def _targets_decided(parts: Parts, event: t.TargetsDecided) -> Iterable[Change]:
+    yield from _reserved(parts, event.tickets).items()
+    for aim in event.aims:
+        yield f"target/{aim.instrument}", aim
+    for instrument in event.settled:
+        yield f"target/{instrument}", None
+
+
+def _target_steered(parts: Parts, event: t.TargetSteered) -> Iterable[Change]:
+    yield from _reserved(parts, event.tickets).items()
+    yield f"target/{event.exchange}:{event.symbol}", event.aim
+
+
+def _target_reached(parts: Parts, event: t.TargetReached) -> Iterable[Change]:
+    return ((f"target/{event.exchange}:{event.symbol}", None),)
+
+
+def _target_failed(parts: Parts, event: t.TargetFailed) -> Iterable[Change]:
+    return ((f"target/{event.exchange}:{event.symbol}", event.aim),)
+
+
 FOLD: Final[dict[type, Callable[[Parts, Any], Iterable[Change]]]] = {
     e.RequestAccepted: _accepted,
     e.RequestDenied: _nothing,
@@ -113,5 +139,9 @@ FOLD: Final[dict[type, Callable[[Parts, Any], Iterable[Change]]]] = {
     e.CashMoved: _cash_moved,
     e.DayOpened: _day_opened,
     e.SubscriberStatusChanged: _status_changed,
+    t.TargetsDecided: _targets_decided,
+    t.TargetSteered: _target_steered,
+    t.TargetReached: _target_reached,
+    t.TargetFailed: _target_failed,
 }
 """What each event changes, each part once."""

@@ -6,8 +6,7 @@ from typing import Any, Final, Union
 
 from msgspec import json
 
-from engine import commands, events, messages, reports
-from engine.events import OrderEvent
+from engine import commands, events, messages, reports, target_events
 from engine.values import read_number
 from engine.work import FOLDED
 
@@ -23,7 +22,9 @@ MESSAGES: Final[tuple[type, ...]] = (
     *_concrete(reports.PortMessage),
     events.AlarmRaised,
 )
-EVENTS: Final[tuple[type, ...]] = tuple(kind for kind in _concrete(events.Event) if kind is not OrderEvent)
+_SHARED: Final = frozenset({events.OrderEvent, target_events.TargetEvent, target_events.AimEvent})
+"""What several events have in common, and no event itself."""
+EVENTS: Final[tuple[type, ...]] = tuple(kind for kind in _concrete(events.Event) if kind not in _SHARED)
 assert set(FOLDED) <= set(EVENTS)
 
 _decoder: Final = json.Decoder(Union[MESSAGES], dec_hook=read_number)  # noqa: UP007 - made from a tuple

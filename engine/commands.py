@@ -11,7 +11,7 @@ from engine.algos.contract import Works
 from engine.emulate import Held, Release
 from engine.messages import ExecutionCommand, MarketData, Provenance, Subscriber
 from engine.specification import Specification
-from engine.values import ZERO, OrderType, Side, TimeInForce, instrument_key
+from engine.values import ZERO, OrderStatus, OrderType, Side, TimeInForce, instrument_key
 from engine.working import Piece
 
 
@@ -191,7 +191,8 @@ class BookFill(Command, frozen=True, kw_only=True):
 
 
 class ChangeReservation(Command, frozen=True, kw_only=True):
-    """Give back what an order had reserved and needs no more; negative amounts take more."""
+    """Give back what an order had reserved and needs no more; negative amounts take more. `ended`: as what it is over,
+    where that is why."""
 
     order_id: str
     exchange: str
@@ -199,6 +200,17 @@ class ChangeReservation(Command, frozen=True, kw_only=True):
     side: Side
     working: Decimal
     reserved: Decimal
+    ended: OrderStatus | None = None
+    reason: str = ""
+
+
+class CancelRefused(Command, frozen=True, kw_only=True):
+    """The venue refused to cancel this order, which is as it was."""
+
+    order_id: str
+    exchange: str
+    symbol: str
+    reason: str
 
 
 class CommandDone(Command, frozen=True, kw_only=True):

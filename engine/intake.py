@@ -25,6 +25,7 @@ from engine.messages import (
     Trade,
 )
 from engine.refusal import Refusal
+from engine.target_messages import TargetPositions
 from engine.values import read_number
 
 MAX_BYTES: Final = 64 * 1024
@@ -35,6 +36,7 @@ SHAPES: Final[dict[str, type[Struct]]] = {
     "signal": ExecutionRequest,
     "intent": OrderIntent,
     "command": ExecutionCommand,
+    "targets": TargetPositions,
     "subscriber": Subscriber,
     "cash": CashMovement,
     "quote": Quote,

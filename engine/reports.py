@@ -41,6 +41,7 @@ class Capabilities(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tr
 
     `display_quantity`: it shows a part of an order and keeps the rest hidden. `min_quantity`: an IOC order can name
     the least that it has to fill, or nothing of it. `groups`: kinds of group in which it links orders itself.
+    `closes_first`: a position has to be closed before the other side of it can be opened.
     """
 
     order_types: frozenset[OrderType]
@@ -53,6 +54,7 @@ class Capabilities(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tr
     min_quantity: bool = False
     groups: frozenset[GroupKind] = frozenset()
     algos: tuple[NativeAlgo, ...] = ()
+    closes_first: bool = False
 
 
 # to the venue

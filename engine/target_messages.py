@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from engine.messages import INTENT_PREFIX, Provenance
+from engine.messages import INTENT_PREFIX, Message, Provenance
 from engine.plan import ExecutionPlan
 from engine.refusal import Problem
 from engine.values import ZERO, Exchange, Id, Number, Symbol, Time, TimeInForce, instrument_key
@@ -37,16 +37,7 @@ class Target(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=
         return instrument_key(self.exchange, self.symbol)
 
 
-class TargetPositions(
-    Struct,
-    frozen=True,
-    gc=False,
-    forbid_unknown_fields=True,
-    kw_only=True,
-    omit_defaults=True,
-    tag=True,
-    tag_field="type",
-):
+class TargetPositions(Message, frozen=True, kw_only=True, omit_defaults=True):
     """Where a subscriber's positions should be; a newer one takes the place of an older one, ticker by ticker.
 
     All targets are quantities, or all are weights. An order below `min_order_quantity` units or `min_order_notional`

@@ -29,8 +29,9 @@ from engine.messages import (
     Subscriber,
 )
 from engine.refusal import Refusal
+from engine.target_messages import TargetPositions
 
-VERBS: Final = ("request", "signal", "intent", "command", "subscriber", "cash")
+VERBS: Final = ("request", "signal", "intent", "command", "targets", "subscriber", "cash")
 _encode: Final = json.Encoder().encode
 _PACKED: Final = b"application/msgpack"
 
@@ -157,6 +158,10 @@ def _command(name: str, message: ExecutionCommand) -> Any:
     return message
 
 
+def _targets(name: str, message: TargetPositions) -> Any:
+    return message if message.subscriber_id == name else _mismatch("subscriber_id", message.subscriber_id, name)
+
+
 def _subscriber(name: str, message: Subscriber) -> Any:
     return message if message.subscriber_id == name else _mismatch("subscriber_id", message.subscriber_id, name)
 
@@ -172,6 +177,7 @@ _READ: Final[dict[str, Callable[[str, Any], Any]]] = {
     "signal": _signal,
     "intent": _intent,
     "command": _command,
+    "targets": _targets,
     "subscriber": _subscriber,
     "cash": _cash,
 }

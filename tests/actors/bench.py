@@ -147,10 +147,14 @@ class Bench:
 
     # a world to trade in
 
-    def open(self, deduplicates: bool = False, modify: bool = True) -> None:
+    def open(self, deduplicates: bool = False, modify: bool = True, closes_first: bool = False) -> None:
         """The venue's session is up and the market quotes 100."""
         can = r.Capabilities(
-            order_types=CAN.order_types, times_in_force=CAN.times_in_force, modify=modify, deduplicates=deduplicates
+            order_types=CAN.order_types,
+            times_in_force=CAN.times_in_force,
+            modify=modify,
+            deduplicates=deduplicates,
+            closes_first=closes_first,
         )
         self.tell("venue/test", r.SessionUp(venue="test", capabilities=can, at=self.now))
         self.quote("AAPL", "100")

@@ -1,0 +1,175 @@
+"""The orders that targets are due: each past the checks before sizing and pre-trade risk, those before it counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from actors.turn import Turn
+from engine import ledger
+from engine.aims import Aim, with_order
+from engine.commands import CancelOrder, StartOrder, Ticket
+from engine.config import InstrumentSpec
+from engine.exposure import Exposure, expose
+from engine.figures import Figures, measure
+from engine.gate import Venue
+from engine.identity import ORDERS_PER_BATCH
+from engine.messages import ExecutionRequest
+from engine.refusal import Refusal
+from engine.risk import check, pre_checks
+from engine.steering import Step
+from engine.target_messages import TargetPositions
+from engine.values import ZERO, instrument_key, multiply
+
+if TYPE_CHECKING:
+    from actors.subscriber import SubscriberActor
+
+MAX_ORDERS: Final = ORDERS_PER_BATCH // 2
+"""Orders that one turn may send: a set has fewer targets, but ALL may close any number of positions. A batch that has
+handed out as many order ids ends, so that the next turn has room."""
+
+
+class Approved(Struct, frozen=True, gc=False):
+    """An order that risk let pass, and the figures it was judged by."""
+
+    ticket: Ticket
+    figures: Figures
+
+
+class Approvals:
+    """The orders of one turn, judged one after another, each with those before it counted as working."""
+
+    def __init__(self, actor: SubscriberActor, turn: Turn, of: TargetPositions | Aim) -> None:
+        self.actor = actor
+        self.turn = turn
+        self.of = of
+        self._exposures: dict[str, Exposure] = {}
+        self._count = 0
+        switch = turn.peek("desk/main")
+        self.killed = switch is not None and bool(switch.killed)
+
+    def exposure(self, currency: str) -> Exposure:
+        """The exposure in a currency, the orders approved in this turn included."""
+        found = self._exposures.get(currency)
+        if found is None:
+            actor = self.actor
+            found = expose(currency, actor.balances, actor.positions, self.turn.market.prices(self.turn.now))
+            self._exposures[currency] = found
+        return found
+
+    def venue(self, exchange: str, symbol: str) -> Venue | None:
+        """The venue that an instrument's orders go to, as far as it is known; None where none is routed."""
+        name = self.turn.rules.route(exchange, symbol)
+        if name is None:
+            return None
+        venue: Venue | None = self.turn.peek(f"venue/{name}")
+        return Venue(name=name, reason="not connected yet") if venue is None else venue
+
+    def barred(self, exchange: str, symbol: str, limit_price: Decimal | None) -> Refusal | None:
+        """Why an instrument may not be traded at all, or None."""
+        turn, of, profile = self.turn, self.of, self.actor.profile
+        order = ExecutionRequest(
+            request_id=of.request_id,
+            signal_id=of.signal_id,
+            strategy_id=of.strategy_id,
+            subscriber_id=self.actor.id,
+            exchange=exchange,
+            symbol=symbol,
+            order_type="MARKET" if limit_price is None else "LIMIT",
+            limit_price=limit_price,
+            time_in_force=of.time_in_force,
+            issued_at=turn.now,
+        )
+        status = None if profile is None else profile.status
+        spec, venue = turn.rules.instrument(exchange, symbol), self.venue(exchange, symbol)
+        return pre_checks(order, turn.now, self.killed, status, turn.rules.config.allow, spec, venue)
+
+    def splits(self, exchange: str, symbol: str) -> bool:
+        """Whether the venue wants a position closed before the other side of it is opened."""
+        venue = self.venue(exchange, symbol)
+        return venue is not None and venue.capabilities is not None and venue.capabilities.closes_first
+
+    def approve(self, spec: InstrumentSpec, steps: Sequence[Step], limit: Decimal | None) -> list[Approved] | Refusal:
+        """The orders for these steps, or why one of them may not be placed; then none is."""
+        actor, turn, of, found = self.actor, self.turn, self.of, list[Approved]()
+        if not steps:
+            return found
+        if self._count + len(steps) > MAX_ORDERS:
+            return Refusal("TOO_MANY_ORDERS", f"targets: they come to more than {MAX_ORDERS} orders at once")
+        end = turn.rules.session_end(spec.calendar, turn.now) if of.time_in_force == "DAY" else None
+        if end is None and of.time_in_force == "DAY":
+            return Refusal("NO_SESSION", f"time_in_force: calendar {spec.calendar} has no session after {turn.now}")
+        instrument = instrument_key(spec.exchange, spec.symbol)
+        position = actor.positions.get(instrument)
+        if position is None:
+            position = ledger.flat(spec.exchange, spec.symbol, spec.currency, spec.multiplier)
+        exposure = self.exposure(spec.currency)
+        for step in steps:
+            figures = measure(
+                turn.now,
+                step.side,
+                step.quantity,
+                limit,
+                turn.market.prices(turn.now).get(instrument),
+                position,
+                exposure,
+                actor.day_equity(spec.currency, exposure, turn),
+                turn.pace.rate(actor.id, turn.now) + self._count + len(found),
+                spec,
+                actor.limits(turn),
+            )
+            refusal = check(figures)
+            if refusal is not None:
+                return refusal
+            ticket = self._ticket(spec, step, figures, end, leg=self._count + len(found))
+            found.append(Approved(ticket, figures))
+            notional = multiply(multiply(ticket.quantity, ticket.reserve_price), ticket.multiplier)
+            position = ledger.reserve(position, ticket.side, ticket.quantity, notional)
+            exposure = with_order(exposure, figures)
+        self._exposures[spec.currency] = exposure
+        self._count += len(found)
+        return found
+
+    def _ticket(self, spec: InstrumentSpec, step: Step, figures: Figures, end: datetime | None, leg: int) -> Ticket:
+        actor, turn, of = self.actor, self.turn, self.of
+        venue = turn.rules.route(spec.exchange, spec.symbol) or ""
+        accounts = {} if actor.profile is None else actor.profile.accounts
+        return Ticket(
+            order_id=turn.order_id(venue, actor.id, f"targets/{of.signal_id}", leg),
+            subscriber_id=actor.id,
+            account=accounts.get(venue, actor.id),
+            venue=venue,
+            exchange=spec.exchange,
+            symbol=spec.symbol,
+            currency=spec.currency,
+            multiplier=spec.multiplier,
+            side=step.side,
+            quantity=step.quantity,
+            order_type="MARKET" if figures.limit_price is None else "LIMIT",
+            limit_price=figures.limit_price,
+            time_in_force=of.time_in_force,
+            reserve_price=figures.price or ZERO,
+            expires_at=end,
+            request_id=of.request_id,
+            signal_id=of.signal_id,
+            strategy_id=of.strategy_id,
+            provenance=of.provenance,
+            approved_at=turn.now,
+        )
+
+
+def start(actor: SubscriberActor, tickets: Iterable[Ticket], turn: Turn) -> None:
+    """Sends approved orders on their way; what approved them is recorded before."""
+    for ticket in tickets:
+        turn.pace.add(actor.id, turn.now)
+        turn.tell(f"order/{ticket.order_id}", StartOrder(ticket=ticket))
+
+
+def cancel(orders: Iterable[str], signal_id: str, turn: Turn) -> None:
+    """Cancels orders that a target needs no more."""
+    for order_id in orders:
+        turn.tell(f"order/{order_id}", CancelOrder(reason=f"targets {signal_id} need it no more"))
