@@ -28,7 +28,7 @@ from engine.values import ZERO, instrument_key, multiply
 if TYPE_CHECKING:
     from actors.subscriber import SubscriberActor
 
-MAX_ORDERS: Final = ORDERS_PER_BATCH // 2
+MAX_ORDERS: Final = ORDERS_PER_BATCH // 4
 """Orders that one turn may send: a set has fewer targets, but ALL may close any number of positions. A batch that has
 handed out as many order ids ends, so that the next turn has room."""
 

@@ -25,6 +25,7 @@ from adapters.store.errors import StoreUnreadable
 from adapters.store.reader import decoded
 from adapters.store.verify import verify
 from engine import events as e
+from engine import target_events as t
 from engine.commands import Ticket
 from engine.values import EXACT, ZERO
 from engine.work import PREFIX
@@ -161,6 +162,11 @@ def _books(store: sqlite3.Connection, path: Path, found: Audit) -> Books:
                     if event.ticket.parent:
                         # Approved with its parent, whose gate counts its children.
                         books.tickets[event.ticket.order_id] = event.ticket
+                case t.TargetsDecided() | t.TargetSteered():
+                    for ticket in event.tickets:
+                        if ticket.order_id in books.tickets:
+                            found.double(f"order {ticket.order_id} was approved twice")
+                        books.tickets[ticket.order_id] = ticket
                 case e.RequestDenied():
                     books.decisions[event.subscriber_id, event.signal_id] += 1
                     denials[event.code] += 1

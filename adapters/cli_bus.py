@@ -89,6 +89,8 @@ def compose(verb: str, fields: Fields) -> dict[str, Any]:
             return {"movement_id": key, **_some_of(fields, "currency", "amount", "reason")}
         case "command":
             return _command(fields, key)
+        case "targets":
+            return _target(fields, key)
     raise SubmitError(f"a {verb} has too many fields for options: write it as JSON and name the file")
 
 
@@ -104,6 +106,22 @@ def _trade(verb: str, fields: Fields, key: str) -> dict[str, Any]:
     }
     sizes = _some_of(fields, "exchange", "symbol", "side", "intent", "quantity", "notional", "weight", "limit_price")
     return _some({**found, **sizes})
+
+
+def _target(fields: Fields, key: str) -> dict[str, Any]:
+    """A set of one target, in which what is not named stays as it is."""
+    found = {
+        "request_id": key,
+        "signal_id": key,
+        "strategy_id": fields.strategy or "cli",
+        "subscriber_id": fields.subscriber,
+        "mode": "PRODUCTION",
+        "scope": "NAMED",
+        "targets": [_some_of(fields, "exchange", "symbol", "quantity", "weight", "limit_price")],
+        "time_in_force": fields.time_in_force or "DAY",
+        "issued_at": datetime.now(UTC).isoformat(),
+    }
+    return _some(found)
 
 
 def _command(fields: Fields, key: str) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from typing import Any, Final
 from msgspec import Raw, Struct, json
 
 from engine import events as e
+from engine import target_events as t
+from engine import target_reports
 from engine import work as w
 from engine.commands import Ticket
 from engine.distributed import (
@@ -29,6 +31,7 @@ from engine.distributed import (
     VenueStatus,
 )
 from engine.identity import subject_token
+from engine.target_reports import TargetReport
 
 DATA_TYPES: Final = (
     "order_update",
@@ -110,6 +113,15 @@ def _denied(event: e.RequestDenied) -> Told:
     return Told("execution_report", event.subscriber_id, event.symbol, "DENIED", "", data)
 
 
+def _targets(event: t.TargetsDecided) -> Told:
+    data = target_reports.decided(event, tuple(map(_job_order, event.tickets)))
+    return Told("execution_report", event.subscriber_id, "-", event.status, "", data)
+
+
+def _aim(event: t.AimEvent, data: TargetReport | None) -> Told | None:
+    return None if data is None else Told("execution_report", event.subscriber_id, event.symbol, data.status, "", data)
+
+
 def _moved(event: e.CashMoved) -> Told | None:
     if not event.amount:
         return None
@@ -140,6 +152,10 @@ _TELL: Final[dict[type, Callable[[Any], Told | None]]] = {
     w.WorkEnded: lambda v: _update(v, v.status, filled=v.filled, reason=v.reason),
     e.FillBooked: _fill,
     e.RequestDenied: _denied,
+    t.TargetsDecided: _targets,
+    t.TargetSteered: lambda v: _aim(v, target_reports.steered(v, tuple(map(_job_order, v.tickets)))),
+    t.TargetReached: lambda v: _aim(v, target_reports.reached(v)),
+    t.TargetFailed: lambda v: _aim(v, target_reports.failed(v)),
     e.CashMoved: _moved,
     e.VenueUp: lambda v: _status(v.venue, "UP", None, None),
     e.VenueDown: lambda v: _status(v.venue, "DOWN", None, v.reason),

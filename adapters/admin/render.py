@@ -234,7 +234,17 @@ def event_line(event_id: str, address: str, event: Row, width: int) -> Text:
 _EVENT_STYLES: Final = {
     **dict.fromkeys(("OrderFilled", "FillBooked"), "green"),
     **dict.fromkeys(
-        ("RequestDenied", "OrderClosed", "OrderLost", "AlarmRaised", "Killed", "VenueDown", "DeadLettered"), "red"
+        (
+            "RequestDenied",
+            "OrderClosed",
+            "OrderLost",
+            "TargetFailed",
+            "AlarmRaised",
+            "Killed",
+            "VenueDown",
+            "DeadLettered",
+        ),
+        "red",
     ),
 }
 _TELLING: Final = ("code", "side", "quantity", "symbol", "price", "status", "filled", "amount", "currency", "reason")

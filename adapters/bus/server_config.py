@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 HOST: Final = "127.0.0.1"
-MAX_PAYLOAD_BYTES: Final = 1 << 20
+MAX_PAYLOAD_BYTES: Final = 4 << 20
 LOG_BYTES: Final = 8 << 20
 STORE_BYTES: Final = 32 << 30
 

@@ -19,6 +19,7 @@ import structlog
 
 from actors.journal import Batch
 from engine import events as e
+from engine import target_events as t
 from engine.messages import INTENT_PREFIX
 
 LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -243,9 +244,25 @@ def _these(*names: str) -> _Fields:
     return lambda event, _: {name: getattr(event, name) for name in names}
 
 
+def _target(*more: str) -> _Fields:
+    """The fields of a target that ended, then `more` of the event's own."""
+    told = _these("subscriber_id", "signal_id", "exchange", "symbol", *more)
+    return lambda event, known: {
+        **told(event, known),
+        "target": str(event.target),
+        "position": str(event.position),
+    }
+
+
 _LINES: Final[dict[type, _Line]] = {
     e.RequestAccepted: _Line("Request accepted", _accepted),
     e.RequestDenied: _Line("Request denied", _denied),
+    t.TargetsDecided: _Line(
+        "Targets decided", _these("subscriber_id", "signal_id", "mode", "status", "code", "reason")
+    ),
+    t.TargetSteered: _Line("Target steered", _these("subscriber_id", "signal_id", "exchange", "symbol", "sentence")),
+    t.TargetReached: _Line("Target reached", _target()),
+    t.TargetFailed: _Line("Target failed", _target("code", "reason"), warn=True),
     e.SignalReceived: _Line("Signal received", _these("strategy_id", "signal_id", "subscribers")),
     e.OrderStarted: _Line("Order created", _order("NEW")),
     e.OrderAccepted: _Line("Order working", _order("WORKING", "venue_order_id")),

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from actors.journal import Batch
 from engine import events as e
+from engine import target_events as t
 
 if TYPE_CHECKING:
     from adapters.engine import Engine
@@ -74,6 +75,7 @@ class Tally:
         """(time of the first, sequence of the last) of the batches with events of a tenth of a second."""
         self._special: dict[type, Callable[[Any], None]] = {
             e.RequestDenied: self._denied,
+            t.TargetsDecided: self._targets,
             e.OrderStarted: self._started,
             e.OrderFilled: self._filled,
             e.OrderClosed: self._closed,
@@ -107,6 +109,10 @@ class Tally:
 
     def _denied(self, event: e.RequestDenied) -> None:
         self.denials[event.code] += 1
+
+    def _targets(self, event: t.TargetsDecided) -> None:
+        if event.code is not None:
+            self.denials[event.code] += 1
 
     def _started(self, event: e.OrderStarted) -> None:
         approved = self._approved

@@ -17,6 +17,7 @@ from msgspec import json
 from actors.journal import Batch
 from engine.events import CommandDecided, Event, FillBooked, InputRefused, RequestAccepted, RequestDenied
 from engine.order import TERMINAL
+from engine.target_events import TargetFailed, TargetReached, TargetsDecided, TargetSteered
 
 SEPARATOR: Final = "\x7f"
 """Between an address and a part in the name of a state: neither holds it, and JSON writes it as it is."""
@@ -138,7 +139,9 @@ def _own(batch: Batch) -> Row:
         if kind is FillBooked:
             trades[event.trade_id] = _trade(event)  # type: ignore[attr-defined]
         elif kind in _DECIDED:
-            decisions[index] = _DECIDED[kind](event)
+            row = _DECIDED[kind](event)
+            if row is not None:
+                decisions[index] = row
     keys = [(*key, *prior) for key, prior in batch.keys.items()]
     return Row(
         batch.sequence,
@@ -239,9 +242,32 @@ def _refused(event: Any) -> tuple[Any, ...]:
     return "INVALID", None, None, None, None, event.code
 
 
+def _targets(event: Any) -> tuple[Any, ...]:
+    return event.status, event.subscriber_id, event.request_id, event.signal_id, event.strategy_id, event.code
+
+
+def _steered(event: Any) -> tuple[Any, ...] | None:
+    """None where nothing was decided: an order of the target filled."""
+    if event.sentence is None:
+        return None
+    return "STEERED", event.subscriber_id, event.request_id, event.signal_id, event.strategy_id, None
+
+
+def _reached(event: Any) -> tuple[Any, ...]:
+    return "DONE", event.subscriber_id, event.request_id, event.signal_id, event.strategy_id, None
+
+
+def _failed(event: Any) -> tuple[Any, ...]:
+    return "FAILED", event.subscriber_id, event.request_id, event.signal_id, event.strategy_id, event.code
+
+
 _DECIDED: Final[dict[type[Event], Any]] = {
     RequestAccepted: _accepted,
     RequestDenied: _denied,
     CommandDecided: _commanded,
     InputRefused: _refused,
+    TargetsDecided: _targets,
+    TargetSteered: _steered,
+    TargetReached: _reached,
+    TargetFailed: _failed,
 }

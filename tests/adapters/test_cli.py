@@ -16,6 +16,8 @@ import pytest
 from adapters.child import COMMAND
 from adapters.cli import Fields
 from adapters.cli_bus import SubmitError, compose
+from adapters.store.connect import FILE
+from engine import intake
 from tests.adapters.admin.living import command, configured, environ, living, trade, until
 
 PYTHON = sys.executable
@@ -105,6 +107,13 @@ def test_options_become_the_message_of_a_verb() -> None:
     assert cash == {"movement_id": "k", "currency": "USD", "amount": "-5"}
     cancel = compose("command", Fields(subscriber="alice", cancel="paper-1"))
     assert (cancel["plan"]["action"], cancel["order_id"]) == ("CANCEL_ORDER", "paper-1")
+    aim = compose("targets", Fields(subscriber="alice", exchange="XNAS", symbol="AAPL", weight="-0.5", key="k"))
+    assert (aim["signal_id"], aim["scope"], aim["targets"]) == (
+        "k",
+        "NAMED",
+        [{"exchange": "XNAS", "symbol": "AAPL", "weight": "-0.5"}],
+    )
+    assert intake.read("targets", json.dumps(aim).encode()).subscriber_id == "alice"
 
 
 @pytest.mark.parametrize(
@@ -170,6 +179,27 @@ async def test_a_round_with_a_daemon(tmp_path: Path) -> None:
     assert (await cli(tmp_path, "verify", "--venue")).returncode == 1
     _spoil(tmp_path / "data")
     assert (await cli(tmp_path, "verify")).returncode == 1
+
+
+@pytest.mark.anyio
+async def test_a_target_with_a_daemon(tmp_path: Path) -> None:
+    aim = ["--subscriber", "alice", "--exchange", "XNAS", "--symbol", "AAPL", "--time-in-force", "GTC", "--json"]
+    async with living(tmp_path) as daemon:
+        await trade(daemon)
+        watching = await watch(tmp_path, "tail", "--json", "--kind", "execution_report", "--count", "3")
+        set_ = await cli(tmp_path, "submit", "targets", *aim, "--quantity", "7", "--key", "t-1")
+        assert (set_.returncode, len(json.loads(set_.stdout)["orders"])) == (0, 1)
+        again = await cli(tmp_path, "submit", "targets", *aim, "--quantity", "7", "--key", "t-1")
+        assert json.loads(again.stdout)["status"] == "EXISTS"
+        met = await cli(tmp_path, "submit", "targets", *aim, "--quantity", "7", "--key", "t-2")
+        assert json.loads(met.stdout)["reason"].startswith("NOOP")
+        told = [json.loads(line)["data"] for line in await ended(watching)]
+        assert [report["status"] for report in told] == ["ACCEPTED", "DONE", "NOOP"]
+    verified = await cli(tmp_path, "verify", "--venue")
+    assert verified.returncode == 0, verified.stdout
+    with closing(sqlite3.connect(tmp_path / "data" / FILE)) as store:
+        kinds = store.execute("SELECT kind FROM decisions WHERE request_id = 't-1' ORDER BY seq").fetchall()
+    assert kinds == [("ACCEPTED",), ("DONE",)]
 
 
 def _spoil(data: Path) -> None:

@@ -17,6 +17,7 @@ from adapters.store.reader import Reader
 from adapters.store.store import Store
 from engine.distribute import DATA_TYPES
 from engine.events import InputRefused, RequestDenied
+from tests.actors.aiming import cancelled, fill, newest, positions, target, trading, works
 from tests.adapters.store.lives import PRICE, START, TEN, batch, denied, done, filled, order, started, ticket
 
 pytestmark = pytest.mark.anyio
@@ -196,3 +197,22 @@ async def test_a_person_with_any_sqlite_tool_can_read_the_views(reader: Reader, 
         )
     finally:
         connection.close()
+
+
+async def test_what_became_of_targets_is_found_by_their_request(tmp_path: Path) -> None:
+    """The set, each wave that was sent or cancelled, and each end; not that an order of it filled."""
+    bench = trading()
+    first = bench.ask("subscriber/alice", positions(1, target("AAPL", "10"))).orders[0]
+    works(bench, first)
+    bench.ask("subscriber/alice", positions(2, target("AAPL", "4")))
+    fill(bench, first, 1)
+    cancelled(bench, first)
+    fill(bench, newest(bench), 3)
+    bench.ask("subscriber/alice", positions(3, target("AAPL", "5000")))
+    async with Store(tmp_path) as store:
+        await store.commit(bench.journal.batches)
+        async with await Reader.open(tmp_path) as opened:
+            kinds = [type(found.event).__name__ for found in await opened.decisions(request_id="q-2")]
+            (denied_,) = await opened.decisions(code="MAX_LEVERAGE")
+            assert [found.event for found in await opened.decisions(request_id="q-3")] == [denied_.event]
+    assert kinds == ["TargetReached", "TargetSteered", "TargetsDecided"]
