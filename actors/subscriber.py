@@ -19,7 +19,7 @@ from actors.worked import Prepared, prepare
 from engine import account, ledger
 from engine import events as e
 from engine.aims import Aim
-from engine.allocate import allocate
+from engine.allocate import NO_FACTS, allocate, leverage
 from engine.commands import (
     BookFill,
     CancelRefused,
@@ -38,9 +38,10 @@ from engine.gate import Venue
 from engine.idempotency import Conflict, compare, fingerprint, key_of
 from engine.ledger import Balance, Position
 from engine.messages import CashMovement, ExecutionCommand, ExecutionRequest, Outcome, Subscriber, Subscription
+from engine.methods import Allocation, PercentChange, RiskBased
 from engine.refusal import Refusal
 from engine.risk import check, pre_checks
-from engine.sizing import Sizing
+from engine.sizing import Facts, Sizing
 from engine.subscriber import Profile
 from engine.target_messages import TargetPositions
 from engine.values import ZERO, subtract
@@ -56,6 +57,7 @@ class Candidate(Struct, frozen=True, gc=False):
     expires_at: datetime | None
     sizing: Sizing
     figures: Figures
+    leverage: Decimal | None
     worked: Prepared | None = None
     """How, where more is asked than a plain order."""
 
@@ -174,7 +176,7 @@ class SubscriberActor(Actor):
         refusal = pre_checks(request, now, killed, status, rules.config.allow, spec, route)
         if refusal is not None or spec is None or route is None or profile is None:
             return refusal or Refusal("NO_ROUTE", "exchange: no venue is routed for it")
-        allocation = None
+        allocation: Allocation | None = None
         if request.subscriber_id is None:
             subscription: Subscription | None = self.parts.get(f"subscription/{request.strategy_id}")
             if subscription is None or not subscription.active:
@@ -190,8 +192,12 @@ class SubscriberActor(Actor):
         prices = turn.market.prices(now)
         reference = prices.get(instrument)
         exposure = expose(spec.currency, self.balances, self.positions, prices)
-        closable = ledger.closable(position) if request.intent == "CLOSE" else ZERO
-        sized = allocate(request, allocation, spec, reference, exposure.equity, closable)
+        closable, facts = ZERO, NO_FACTS
+        if request.intent == "CLOSE" or isinstance(allocation, PercentChange):
+            closable = ledger.closable(position)
+        if isinstance(allocation, PercentChange | RiskBased):
+            facts = Facts(held=position.quantity, stop=request.stop_price)
+        sized = allocate(request, allocation, spec, reference, exposure.equity, closable, facts)
         if isinstance(sized, Refusal):
             return sized
         quantity, limit, worked = sized.quantity, request.limit_price, None
@@ -213,9 +219,8 @@ class SubscriberActor(Actor):
             spec,
             self.limits(turn),
         )
-        return Candidate(
-            spec, route.name, profile.accounts.get(route.name, self.id), end, sized.sizing, figures, worked
-        )
+        account_ = profile.accounts.get(route.name, self.id)
+        return Candidate(spec, route.name, account_, end, sized.sizing, figures, leverage(request, allocation), worked)
 
     def _route(self, request: ExecutionRequest, turn: Turn) -> Venue | None:
         name = turn.rules.route(request.exchange, request.symbol)
@@ -252,7 +257,7 @@ class SubscriberActor(Actor):
             order_type=request.order_type,
             limit_price=request.limit_price,
             time_in_force=request.time_in_force,
-            leverage=request.leverage,
+            leverage=approved.leverage,
             reserve_price=figures.price or ZERO,
             expires_at=approved.expires_at,
             request_id=request.request_id,

@@ -137,7 +137,9 @@ def _by_facts(
 ) -> Sizing | Refusal:
     """The size by a method that asks for more than a price and equity."""
     if isinstance(allocation, RiskBased):
-        entry = request.limit_price or request.stop_price or reference
+        # The stop of a market or limit order is the protective one, of any other order its trigger.
+        trigger = None if request.order_type in ("MARKET", "LIMIT") else request.stop_price
+        entry = request.limit_price or trigger or reference
         return _risk(allocation, spec, entry, facts.stop, equity, side)
     if isinstance(allocation, PercentChange):
         return _percent(allocation.value, facts.held, side)

@@ -106,7 +106,11 @@ class ExecutionRequest(Message, frozen=True, kw_only=True, omit_defaults=True):
         elif self.limit_price is not None:
             return "UNEXPECTED_PRICE", f"limit_price: a {kind} order takes none, got {self.limit_price}"
         if self.stop_price is not None and kind not in TRIGGERED:
-            return "UNEXPECTED_PRICE", f"stop_price: a {kind} order takes none, got {self.stop_price}"
+            if self.subscriber_id is not None:
+                return "UNEXPECTED_PRICE", f"stop_price: a {kind} order takes none, got {self.stop_price}"
+            # Of a signal it is where the position will be stopped out, which risk_based sizes by.
+            if self.stop_price <= ZERO:
+                return "BAD_PRICE", f"stop_price: must be above zero, got {self.stop_price}"
         for name in ("quantity", "notional", "weight", "leverage"):
             value = getattr(self, name)
             if value is not None and value <= ZERO:

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from engine import events as e
 from engine import reports as r
 from engine.commands import Introduce, SetStatus
-from engine.messages import CashMovement, ExecutionCommand
+from engine.messages import CashMovement, ExecutionCommand, Subscription
+from engine.methods import Allocation, FixedNotional, PercentChange, RiskBased
 from engine.plan import ExecutionPlan
 from tests.actors.bench import Bench, D, request, subscriber
 
@@ -201,3 +202,61 @@ def test_a_movement_of_nothing_is_refused(bench: Bench) -> None:
 def test_a_movement_in_another_currency_opens_a_balance(bench: Bench) -> None:
     ask(bench, CashMovement(movement_id="m-1", currency="EUR", amount=D(5)))
     assert bench.part("subscriber/alice", "cash/EUR").amount == D(5)
+
+
+# how a signal is sized
+
+
+def follows(bench: Bench, allocation: Allocation, **limits: Any) -> None:
+    bench.join("bob", Subscription(strategy_id="momentum", allocation=allocation), cash="100000", **limits)
+
+
+def signal(bench: Bench, number: int, **fields: Any) -> Any:
+    return bench.ask("subscriber/bob", request(number, None, **fields))
+
+
+def ticket(bench: Bench) -> Any:
+    return bench.events(e.RequestAccepted)[-1].tickets[0]
+
+
+def test_a_signal_is_sized_by_the_distance_of_its_stop(bench: Bench) -> None:
+    follows(bench, RiskBased(value=D("0.01")))
+    assert signal(bench, 1, stop_price=D(95)).status == "ACCEPTED"
+    assert (ticket(bench).quantity, ticket(bench).order_type) == (200, "MARKET")
+    assert signal(bench, 2, limit_price="99", stop_price=D("94")).status == "ACCEPTED"
+    assert ticket(bench).quantity == 200
+    assert signal(bench, 3).code == "MISSING_STOP"
+    assert signal(bench, 4, stop_price=D(101)).code == "BAD_STOP"
+
+
+def test_a_signal_changes_a_position_by_a_part_of_what_is_held(bench: Bench) -> None:
+    follows(bench, PercentChange(value=D("0.5")))
+    assert signal(bench, 1).code == "NO_EFFECT"
+    order = bench.ask("subscriber/bob", request(2, "bob", quantity="40")).orders[0]
+    fill = r.Filled(
+        client_order_id=order, execution_id="x-1", quantity=D(40), price=D(100), commission=D(0), at=bench.now
+    )
+    bench.tell(f"order/{order}", fill)
+    assert signal(bench, 3).status == "ACCEPTED"
+    assert ticket(bench).quantity == 20
+    follows(bench, PercentChange(value=D("-0.5")))
+    assert [signal(bench, number, side="SELL").status for number in (4, 5)] == ["ACCEPTED", "ACCEPTED"]
+    assert signal(bench, 6, side="SELL").code == "SIZE_TOO_SMALL"
+    assert bench.part("subscriber/bob", "position/XNAS:AAPL").working_sell == 40
+
+
+def test_the_allocation_s_leverage_is_the_order_s(bench: Bench) -> None:
+    follows(bench, FixedNotional(value=D(1000), leverage=D(2)), max_leverage=D(3))
+    assert signal(bench, 1, leverage=D(5)).status == "ACCEPTED"
+    assert (ticket(bench).quantity, ticket(bench).leverage) == (20, 2)
+    follows(bench, FixedNotional(value=D(1000)), max_leverage=D(3))
+    assert signal(bench, 2, leverage=D(3)).status == "ACCEPTED"
+    assert (ticket(bench).quantity, ticket(bench).leverage) == (30, 3)
+
+
+@pytest.mark.parametrize(("owner", "stop", "code"), [("bob", "95", "UNEXPECTED_PRICE"), (None, "-1", "BAD_PRICE")])
+def test_only_a_signal_has_a_protective_stop(owner: str | None, stop: str, code: str) -> None:
+    problem = request(1, owner, stop_price=D(stop)).problem()
+    assert problem is not None
+    assert problem[0] == code
+    assert request(1, None, stop_price=D(95)).problem() is None
