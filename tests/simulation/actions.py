@@ -15,6 +15,7 @@ from engine.identity import partition_of
 from engine.messages import CashMovement, ExecutionCommand, ExecutionRequest, Subscriber, Subscription
 from engine.methods import FixedNotional, FixedQuantity, Multiplier, Weight
 from engine.plan import ExecutionPlan
+from tests.simulation import aims
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -39,6 +40,7 @@ class Plan:
         weights: list[tuple[float, Callable[[], None]]] = [
             (30, self._request),
             (10, self._signal),
+            (10, self._targets),
             (12, self._cancel),
             (20, self._modify),
             (3, self._execute),
@@ -178,6 +180,10 @@ class Plan:
     def _signal(self) -> None:
         strategy = self.chance.choice(self.strategies)
         self._keyed(strategy, self._order(None, strategy), "strategy")
+
+    def _targets(self) -> None:
+        name = self.chance.choice(self.subscribers)
+        self._keyed(name, aims.some(self, name, self._number(), EXCHANGES))
 
     def _execute(self) -> None:
         name = self.chance.choice(self.subscribers)

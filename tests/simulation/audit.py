@@ -14,9 +14,10 @@ from actors.partition import Partition
 from actors.registry import fold
 from engine import events as e
 from engine import reports as r
+from engine import target_events as t
 from engine.messages import Outcome
 from engine.order import TERMINAL, Order
-from tests.simulation import limits
+from tests.simulation import aims, limits
 from tests.simulation.disk import Disk
 from tests.simulation.moves import legal
 from tests.simulation.traits import Tally
@@ -119,6 +120,24 @@ class Audit:
         asked = self.requests.get(event.request_id)
         limits.judge(self.live[address], self.live, event, asked, partition.turn.rules, partition.turn.market)
 
+    def _aimed(self, address: str, event: t.TargetsDecided | t.TargetSteered, partition: Partition) -> None:
+        if isinstance(event, t.TargetsDecided):
+            must(event.status == "DENIED" or not self._killed(), f"{event.key} was accepted while killed")
+            self.tally.add(f"targets: {event.mode} {event.status}")
+        else:
+            must(not event.tickets or not self._killed(), f"{event.signal_id} sent while killed")
+            self.tally.add("targets: a later wave" if event.tickets else "targets: an order moved")
+        aims.judge(self.live.get(address, {}), self.live, event, partition.turn.rules, partition.turn.market)
+
+    def _ended(self, address: str, event: t.TargetReached | t.TargetFailed, partition: Partition) -> None:
+        failed = isinstance(event, t.TargetFailed)
+        self.tally.add(f"targets: FAILED {event.code}" if isinstance(event, t.TargetFailed) else "targets: DONE")
+        aim = self.live[address][f"target/{event.exchange}:{event.symbol}"]
+        off = abs(event.position - aim.target)
+        held = self.live[address][f"position/{aim.instrument}"]
+        near = off <= aim.tolerance or off < aim.least or held.working_buy or held.working_sell
+        must(failed or near, f"{event} is not where {aim} says")
+
     def _sent(self, address: str, event: e.ChildSent, partition: Partition) -> None:
         must(not self._killed(), f"{event.client_order_id} was sent while killed")
         venue = self.live[address][""]
@@ -181,6 +200,10 @@ class Audit:
                 case e.RequestAccepted():
                     for ticket in event.tickets:
                         self.jobs[ticket.order_id] = f"{event.subscriber_id} {event.key}"
+                case t.TargetsDecided() | t.TargetSteered():
+                    for ticket in event.tickets:
+                        name = ticket.order_id
+                        self.jobs[name] = f"{event.subscriber_id} targets/{event.signal_id} {name}"
                 case e.ReportImpossible():
                     self.impossible.append(event)
                 case e.AlarmRaised():
@@ -265,6 +288,10 @@ class Audit:
 
 _CHECKS: dict[type, Callable[..., None]] = {
     e.RequestAccepted: Audit._accepted,
+    t.TargetsDecided: Audit._aimed,
+    t.TargetSteered: Audit._aimed,
+    t.TargetReached: Audit._ended,
+    t.TargetFailed: Audit._ended,
     e.ChildSent: Audit._sent,
     e.DeadLettered: Audit._dead,
     e.InputRefused: Audit._refused,

@@ -35,11 +35,12 @@ def judge(
         assert not venue.paused, f"{event.key}: accepted for {venue}"
         assert ticket.symbol in rules.config.allow.symbols, f"{event.key}: {ticket.symbol} is not allowed"
         mark = market.mark(ticket.instrument, event.at)
-        broken = _past(parts, limits, ticket, None if mark is None else mark.price)
+        broken = past(parts, limits, ticket, None if mark is None else mark.price)
         assert not broken, f"{event.key}: {broken}: {ticket}"
 
 
-def _past(parts: dict[str, Any], limits: Limits, ticket: Any, mark: Decimal | None) -> str:
+def past(parts: dict[str, Any], limits: Limits, ticket: Any, mark: Decimal | None) -> str:
+    """The limit that this ticket is past at its worst, or nothing."""
     held: Position = parts.get(f"position/{ticket.instrument}") or flat(
         ticket.exchange, ticket.symbol, ticket.currency, ticket.multiplier
     )

@@ -10,6 +10,7 @@ from actors.registry import key_of
 from engine import events as e
 from engine.commands import Resume
 from engine.order import TERMINAL, Order
+from tests.simulation import aims
 from tests.simulation.audit import must
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def settle(world: World) -> None:
     world.in_the_end(not world.asks, f"nobody answered {list(world.asks.values())}")
     for node in world.nodes:
         _agrees(world, node)
+        aims.known(node.audit.live)
         _stream(world, node)
     _signals(world)
     for node in world.nodes:
@@ -228,6 +230,7 @@ def _signals(world: World) -> None:
 def _closed(world: World, node: Node) -> None:
     """Killed: nothing works any more but what the venue does not know, or counts otherwise."""
     node.audit.reservations()
+    aims.known(node.audit.live)
     for name, order in _orders(node).items():
         over = order.status in TERMINAL or order.status == "UNKNOWN"
         world.in_the_end(over, f"{name} is {order.status} after a kill")

@@ -12,6 +12,7 @@ from random import Random
 from typing import Any
 
 from engine import reports as r
+from tests.simulation.aims import CLOSES_FIRST
 from tests.simulation.traits import Tally, Traits
 
 ZERO = Decimal(0)
@@ -57,6 +58,7 @@ class ScriptedVenue:
             times_in_force=frozenset({"DAY", "GTC", "IOC", "FOK"}),
             modify=can_modify,
             deduplicates=chance.random() < 0.5,
+            closes_first=name.startswith(CLOSES_FIRST),
         )
         tally.add("venue de-duplicates" if self.capabilities.deduplicates else "venue does not de-duplicate")
         tally.add("venue modifies" if can_modify else "venue does not modify")
