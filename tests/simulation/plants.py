@@ -12,14 +12,15 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from actors import steering
 from actors.order import OrderActor
 from actors.partition import Partition
 from actors.post import PostActor
 from actors.subscriber import SubscriberActor
 from actors.turn import Turn
 from actors.venue import VenueActor
+from engine import aims, gate, hearing, ledger
 from engine import events as e
-from engine import gate, hearing, ledger
 from engine import order as order_module
 from engine import reports as r
 from engine.commands import BookFill, Envelope, Recover, StartOrder, Tick
@@ -307,6 +308,34 @@ def open_orders_do_not_count_against_limits() -> Iterator[None]:
             actor.positions.update(kept)
 
     with wrapped(SubscriberActor, "_decide", request):
+        yield
+
+
+# targets
+
+
+@plant
+def an_order_that_a_target_cancels_counts_as_over() -> Iterator[None]:
+    def working(was: Any, *rest: Any, **more: Any) -> Any:
+        return tuple(order for order in was(*rest, **more) if not order.cancelling)
+
+    with wrapped(aims, "working", working):
+        yield
+
+
+@plant
+def a_target_forgets_the_orders_of_an_older_one() -> Iterator[None]:
+    with wrapped(aims, "children", lambda was, before, *rest: was((), *rest)):
+        yield
+
+
+@plant
+def a_target_is_not_steered_when_a_cancel_is_confirmed() -> Iterator[None]:
+    def steer(was: Any, *rest: Any, **more: Any) -> None:
+        if len(rest) < 6 or rest[5] is None:
+            was(*rest, **more)
+
+    with wrapped(steering, "heard", steer):
         yield
 
 
