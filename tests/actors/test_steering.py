@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from engine import events as e
 from engine import reports as r
 from engine import target_events as t
-from engine.commands import Kill
+from engine.commands import Kill, SetStatus
 from engine.messages import ExecutionCommand
 from tests.actors.aiming import (
     aapl,
@@ -22,8 +22,10 @@ from tests.actors.aiming import (
     hold,
     newest,
     plan,
+    positions,
     sends,
     sent,
+    target,
     trading,
     works,
 )
@@ -235,3 +237,63 @@ def test_a_plain_order_makes_no_event_of_targets(bench: Bench) -> None:
     hold(bench, 1, 10)
     assert bench.events(t.TargetEvent) == []
     assert len(bench.events(e.FillBooked)) == 1
+
+
+# what else moves the position
+
+
+def test_what_another_decision_fills_is_taken_off_what_is_on_its_way(bench: Bench) -> None:
+    (own,) = sends(bench, 1, "10")
+    works(bench, own)
+    hold(bench, 1, 5)
+    assert (cancels(bench), sent(bench)) == ([own], ["BUY 10", "BUY 5"])
+    cancelled(bench, own)
+    assert sent(bench)[2:] == ["BUY 5"]
+    fill(bench, newest(bench), 5)
+    assert (held(bench), aim(bench)) == (10, None)
+
+
+def test_a_newer_target_that_waits_for_nothing_ends_one_that_waited(bench: Bench) -> None:
+    works(bench, ask(bench, request(1, quantity="10", limit_price="99")).orders[0])
+    assert sends(bench, 1, "8") == []
+    assert aim(bench).children == ()
+    assert ask(bench, aapl(2, "10")).reason.startswith("NOOP")
+    assert (aim(bench), bench.stored("subscriber/alice", "target/XNAS:AAPL")) == (None, None)
+
+
+def test_a_later_wave_closes_first_too(bench: Bench) -> None:
+    bench.open(closes_first=True)
+    hold(bench, 1, 10)
+    (more,) = sends(bench, 1, "15")
+    works(bench, more)
+    (closing,) = sends(bench, 2, "-5")
+    cancelled(bench, more)
+    assert sent(bench)[1:] == ["BUY 5", "SELL 10"]
+    fill(bench, closing, 10)
+    assert sent(bench)[3:] == ["SELL 5"]
+
+
+def test_who_may_not_trade_any_more_sends_no_later_wave(bench: Bench) -> None:
+    (first,) = sends(bench, 1, "10")
+    works(bench, first)
+    sends(bench, 2, "4")
+    ask(bench, SetStatus(status="PAUSED", reason="x", by="ann"))
+    cancelled(bench, first)
+    assert [failed.code for failed in bench.events(t.TargetFailed)] == ["SUBSCRIBER_PAUSED"]
+    assert sent(bench) == ["BUY 10"]
+
+
+def test_a_refused_replacement_is_no_refused_cancel(bench: Bench) -> None:
+    (first,) = ask(bench, positions(1, target("AAPL", "10", limit_price=D(99)))).orders
+    works(bench, first)
+    command = ExecutionCommand(
+        command_id="c-1",
+        subscriber_id="alice",
+        plan=replace(plan(), action="MODIFY_ORDER"),
+        order_id=first,
+        quantity=D(9),
+    )
+    assert ask(bench, command).status == "ACCEPTED"
+    sends(bench, 2, "4")
+    hear(bench, first, r.ReplaceRejected, reason="no")
+    assert [child.asked for child in aim(bench).children] == ["CANCEL"]
