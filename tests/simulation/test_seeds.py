@@ -38,7 +38,9 @@ venue: refuses a replacement|venue: rejects|venue: rejects after it acknowledged
 venue: dropped a repeated order|venue: does not know the order|venue: snapshot is overtaken
 venue: immediate rest cancelled|action: market goes quiet|action: kill|action: resume|action: duplicate
 action: conflict|action: modify|action: cancel|action: cash|action: upsert|action: subscriber status
-action: venue status|action: execute|action: signal|outcome: STALE_REQUEST|outcome: CONFLICT|outcome: EXISTS
+action: venue status|action: execute|action: signal|action: targets|targets: DONE|targets: a later wave
+targets: PRODUCTION NOOP|targets: TRAINING ACCEPTED|targets: FAILED ORDER_REJECTED|targets: FAILED ORDER_CANCELED
+outcome: STALE_REQUEST|outcome: CONFLICT|outcome: EXISTS
 outcome: KILLED|end: UNKNOWN|end: FILLED|end: CANCELED|end: REJECTED|end: EXPIRED|end: WORKING
 """.replace("\n", "|")
     .strip("|")
