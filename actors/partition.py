@@ -53,7 +53,6 @@ class Partition:
         self.turn = Turn(number, partitions, rules, market, self.actors)
         self.mail: deque[Mail] = deque()
         self._front: list[Mail] = []
-        """What the turns of this cascade told and is not delivered yet, the next one last."""
         self._parked: dict[str, int] = {}
         self.quarantined: set[str] = set()
         self.counts: dict[str, int] = {}

@@ -324,12 +324,6 @@ def an_order_that_a_target_cancels_counts_as_over() -> Iterator[None]:
 
 
 @plant
-def a_target_forgets_the_orders_of_an_older_one() -> Iterator[None]:
-    with wrapped(aims, "children", lambda was, before, *rest: was((), *rest)):
-        yield
-
-
-@plant
 def a_target_is_not_steered_when_a_cancel_is_confirmed() -> Iterator[None]:
     def steer(was: Any, *rest: Any, **more: Any) -> None:
         if len(rest) < 6 or rest[5] is None:
