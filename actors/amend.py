@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from actors import supervise
 from actors.turn import Turn
 from engine import account, ledger
 from engine import events as e
@@ -17,7 +18,7 @@ from engine.idempotency import fingerprint, key_of
 from engine.messages import ExecutionCommand, Outcome
 from engine.refusal import Refusal
 from engine.risk import check
-from engine.values import EXACT
+from engine.values import EXACT, ZERO
 
 if TYPE_CHECKING:
     from actors.subscriber import SubscriberActor
@@ -81,9 +82,14 @@ def review(actor: SubscriberActor, review: ReviewReplace, turn: Turn) -> None:
         refusal = Refusal("SUBSCRIBER_PAUSED", "status: the subscriber is not ACTIVE")
     elif spec is None:
         refusal = Refusal("UNKNOWN_INSTRUMENT", f"symbol: nothing is configured for {ticket.instrument}")
+    elif desk is not None and desk.controls is not None:
+        refusal = supervise.killed(ticket, actor.id, ticket.venue, turn)
     if refusal is None and spec is not None:
         figures = _figures(actor, review, spec, turn)
-        refusal = check(figures)
+        if supervise.asks(turn):
+            refusal = supervise.judge(supervise.asked(ticket, actor.id, ticket.venue, figures, ticket.order_id), turn)
+        else:
+            refusal = check(figures)
         if refusal is None:
             approved = _amended(review, figures)
             turn.tell(
@@ -129,5 +135,6 @@ def _amended(review: ReviewReplace, figures: Figures) -> Ticket:
         quantity=review.quantity,
         limit_price=review.limit_price,
         reserve_price=figures.price or review.ticket.reserve_price,
+        short_sale=figures.side == "SELL" and figures.after < ZERO,
         approved_at=figures.at,
     )

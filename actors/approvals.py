@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from actors import gross, supervise
 from actors.turn import Turn
 from engine import ledger
 from engine.aims import Aim, with_order
@@ -86,7 +87,10 @@ class Approvals:
         )
         status = None if profile is None else profile.status
         spec, venue = turn.rules.instrument(exchange, symbol), self.venue(exchange, symbol)
-        return pre_checks(order, turn.now, self.killed, status, turn.rules.config.allow, spec, venue)
+        refusal = pre_checks(order, turn.now, self.killed, status, turn.rules.config.allow, spec, venue)
+        if refusal is None and venue is not None:
+            refusal = supervise.killed(order, self.actor.id, venue.name, turn)
+        return refusal
 
     def splits(self, exchange: str, symbol: str) -> bool:
         """Whether the venue wants a position closed before the other side of it is opened."""
@@ -122,7 +126,7 @@ class Approvals:
                 spec,
                 actor.limits(turn),
             )
-            refusal = check(figures)
+            refusal = self._judge(spec, figures)
             if refusal is not None:
                 return refusal
             ticket = self._ticket(spec, step, figures, end, leg=self._count + len(found))
@@ -133,6 +137,16 @@ class Approvals:
         self._exposures[spec.currency] = exposure
         self._count += len(found)
         return found
+
+    def _judge(self, spec: InstrumentSpec, figures: Figures) -> Refusal | None:
+        turn, of = self.turn, self.of
+        if not supervise.asks(turn):
+            return check(figures)
+        venue = turn.rules.route(spec.exchange, spec.symbol) or ""
+        asked = supervise.Asked(
+            of.request_id, self.actor.id, of.strategy_id, of.signal_id, spec.exchange, spec.symbol, venue, figures
+        )
+        return supervise.judge(asked, turn)
 
     def _ticket(self, spec: InstrumentSpec, step: Step, figures: Figures, end: datetime | None, leg: int) -> Ticket:
         actor, turn, of = self.actor, self.turn, self.of
@@ -154,6 +168,7 @@ class Approvals:
             time_in_force=of.time_in_force,
             reserve_price=figures.price or ZERO,
             expires_at=end,
+            short_sale=figures.side == "SELL" and figures.after < ZERO,
             request_id=of.request_id,
             signal_id=of.signal_id,
             strategy_id=of.strategy_id,
@@ -167,6 +182,7 @@ def start(actor: SubscriberActor, tickets: Iterable[Ticket], turn: Turn) -> None
     for ticket in tickets:
         turn.pace.add(actor.id, turn.now)
         turn.tell(f"order/{ticket.order_id}", StartOrder(ticket=ticket))
+        gross.placed(ticket, turn)
 
 
 def cancel(orders: Iterable[str], signal_id: str, turn: Turn) -> None:

@@ -1,25 +1,30 @@
-"""The desk: the kill switch and the alarms. One in each partition, always in memory."""
+"""The desk: the kill switch, the controls and the alarms. One in each partition, always in memory."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
-from msgspec.structs import replace
-
+from actors import control_desk, gross
 from actors.actor import Actor
 from actors.turn import Turn
-from engine.commands import CancelOrder, Kill, Resume
-from engine.desk import Desk
-from engine.events import AlarmRaised, Killed, Resumed
-from engine.messages import Outcome
+from engine.commands import Kill, Resume
+from engine.control_commands import CountTrade, EndOverride, GrantOverride, Rearm, Regime, Restrict, StopExecution
+from engine.control_events import RegimeDeclared, TradeCounted
+from engine.controls import Controls
+from engine.desk import Alarm, Alarms, Desk, Regimes, Traded
+from engine.events import AlarmRaised
+from engine.switching import FOLD, remembered, traded
+
+MAX_ALARMS: Final = 50
+"""Alarms that are remembered beside the journal."""
 
 
 class DeskActor(Actor):
-    """`desk/main`: kill is always accepted and cancels what is open; resume needs a reason."""
+    """`desk/main`: kill is always accepted and cancels what is open; whatever loosens a control needs a reason."""
 
     __slots__ = ()
     kind = "desk"
-    PARTS: ClassVar[Any] = {"": Desk}
+    PARTS: ClassVar[Any] = {"": Desk, "regimes": Regimes, "alarms": Alarms, "traded": Traded}
     resident = True
 
     @property
@@ -28,35 +33,45 @@ class DeskActor(Actor):
         desk: Desk = self.parts.get("", Desk())
         return desk
 
-    def _kill(self, message: Kill, turn: Turn) -> None:
-        if not self.desk.killed:
-            turn.record(Killed(at=turn.now, reason=message.reason, by=message.by))
-        orders = turn.residents("order")
-        for address in orders:
-            turn.tell(address, CancelOrder(reason=f"killed: {message.reason}"))
-        text = f"killed; {len(orders)} open orders are being cancelled"
-        turn.reply(Outcome(request_id=None, status="ACCEPTED", reason=text))
-
-    def _resume(self, message: Resume, turn: Turn) -> None:
-        if not message.reason.strip():
-            text = "reason: say why trading may go on"
-            turn.reply(Outcome(request_id=None, status="INVALID", code="MISSING_REASON", reason=text))
-            return
-        if self.desk.killed:
-            turn.record(Resumed(at=turn.now, reason=message.reason, by=message.by))
-        turn.reply(Outcome(request_id=None, status="ACCEPTED", reason="trading is on"))
+    @property
+    def controls(self) -> Controls:
+        """What is in force beside the kill switch."""
+        return self.desk.controls or Controls()
 
     def _alarm(self, message: AlarmRaised, turn: Turn) -> None:
         turn.record(message)
 
-    def _killed(self, event: Killed) -> None:
-        self.put("", replace(self.desk, killed=True, reason=event.reason, by=event.by, since=event.at))
+    def _fold(self, event: Any) -> None:
+        self.put("", FOLD[event.__class__](self.desk, event))
 
-    def _resumed(self, event: Resumed) -> None:
-        self.put("", replace(self.desk, killed=False, reason=event.reason, by=event.by, since=event.at))
+    def _declared(self, event: RegimeDeclared) -> None:
+        self._fold(event)
+        self.put("regimes", remembered(self.parts.get("regimes", Regimes()), event))
 
-    def _alarmed(self, _: AlarmRaised) -> None:
-        self.put("", replace(self.desk, alarms=self.desk.alarms + 1))
+    def _traded(self, event: TradeCounted) -> None:
+        for part, value in traded(self.parts, event):
+            self.put(part, value)
 
-    RECEIVE: ClassVar[Any] = {Kill: _kill, Resume: _resume, AlarmRaised: _alarm}
-    APPLY: ClassVar[Any] = {Killed: _killed, Resumed: _resumed, AlarmRaised: _alarmed}
+    def _alarmed(self, event: AlarmRaised) -> None:
+        self._fold(event)
+        alarm = Alarm(at=event.at, code=event.code, about=event.about, reason=event.reason)
+        before: Alarms = self.parts.get("alarms", Alarms())
+        self.put("alarms", Alarms(latest=(*before.latest, alarm)[-MAX_ALARMS:]))
+
+    RECEIVE: ClassVar[Any] = {
+        AlarmRaised: _alarm,
+        Kill: control_desk.kill,
+        Resume: control_desk.resume,
+        Regime: control_desk.declare,
+        Restrict: control_desk.restrict,
+        StopExecution: control_desk.stop,
+        Rearm: control_desk.rearm,
+        GrantOverride: control_desk.grant,
+        EndOverride: control_desk.end,
+        CountTrade: gross.count,
+    }
+    APPLY: ClassVar[Any] = dict.fromkeys(FOLD, _fold) | {
+        RegimeDeclared: _declared,
+        AlarmRaised: _alarmed,
+        TradeCounted: _traded,
+    }

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final, get_args
 
 from msgspec.structs import replace
 
+from actors import gross
 from actors.actor import Actor
 from actors.turn import Turn
 from engine import events as e
@@ -264,6 +265,8 @@ class OrderActor(Actor):
                     reason=event.reason if closed else "",  # type: ignore[attr-defined]
                 ),
             )
+        if turn.rules.controls is not None and (working or reserved or event.__class__ is e.OrderFilled):
+            gross.moved(after, getattr(event, "fill", None), turn)
         consequence = _CONSEQUENCES.get(event.__class__)
         if consequence is not None:
             consequence(self, event, after, turn)

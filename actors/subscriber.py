@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from msgspec import Struct
 
-from actors import amend, membership, steering, targets
+from actors import amend, gross, membership, steering, supervise, targets
 from actors.actor import Actor
 from actors.turn import Turn
 from actors.worked import Prepared, prepare
@@ -32,6 +32,8 @@ from engine.commands import (
     Ticket,
 )
 from engine.config import InstrumentSpec, Limits, effective
+from engine.control_commands import ShedRisk
+from engine.controls import RegimeInForce, scaled
 from engine.exposure import Exposure, expose
 from engine.figures import Figures, measure
 from engine.gate import Venue
@@ -58,6 +60,7 @@ class Candidate(Struct, frozen=True, gc=False):
     sizing: Sizing
     figures: Figures
     leverage: Decimal | None
+    supervised: bool
     worked: Prepared | None = None
     """How, where more is asked than a plain order."""
 
@@ -77,7 +80,7 @@ class SubscriberActor(Actor):
 
     def __init__(self, address: str, parts: dict[str, Any]) -> None:
         super().__init__(address, parts)
-        self._limits: tuple[Any, Any, Limits] | None = None
+        self._limits: tuple[Any, Any, RegimeInForce | None, Limits] | None = None
         self.positions: dict[str, Position] = {}
         """By instrument: the same values as in `parts`, so that no request has to look for them among all parts."""
         self.balances: dict[str, Balance] = {}
@@ -118,13 +121,14 @@ class SubscriberActor(Actor):
         return self.parts.get("")
 
     def limits(self, turn: Turn) -> Limits:
-        """The limits in force: the subscriber's own, the configuration's where it has none."""
+        """The limits in force: the subscriber's own, the configuration's where it has none, under the regime."""
         profile = self.profile
         own = Limits() if profile is None else profile.limits
-        kept = self._limits
-        if kept is None or kept[0] is not own or kept[1] is not turn.rules.limits:
-            kept = self._limits = (own, turn.rules.limits, effective(turn.rules.limits, own))
-        return kept[2]
+        kept, regime = self._limits, supervise.regime(turn)
+        if kept is None or kept[0] is not own or kept[1] is not turn.rules.limits or kept[2] is not regime:
+            limits = scaled(effective(turn.rules.limits, own), regime)
+            kept = self._limits = (own, turn.rules.limits, regime, limits)
+        return kept[3]
 
     # requests
 
@@ -137,7 +141,10 @@ class SubscriberActor(Actor):
         if isinstance(decided, Refusal):
             self._deny(request, key, asked, decided, None, None, turn)
             return
-        refusal = check(decided.figures)
+        if decided.supervised:
+            refusal = supervise.judge(supervise.asked(request, self.id, decided.venue, decided.figures), turn)
+        else:
+            refusal = check(decided.figures)
         if refusal is not None:
             self._deny(request, key, asked, refusal, decided.sizing, decided.figures, turn)
             return
@@ -164,6 +171,8 @@ class SubscriberActor(Actor):
         start = StartOrder(ticket=ticket) if worked is None or not worked.here else worked.start(ticket)
         turn.tell(f"order/{ticket.order_id}", start)
         turn.reply(outcome)
+        if decided.supervised:
+            gross.placed(ticket, turn)
 
     def _decide(self, request: ExecutionRequest, turn: Turn) -> Candidate | Refusal:
         """Everything up to the figures that `check` judges, or why it does not come to that."""
@@ -176,6 +185,9 @@ class SubscriberActor(Actor):
         refusal = pre_checks(request, now, killed, status, rules.config.allow, spec, route)
         if refusal is not None or spec is None or route is None or profile is None:
             return refusal or Refusal("NO_ROUTE", "exchange: no venue is routed for it")
+        controls = None if desk is None else desk.controls
+        if controls is not None and (refusal := supervise.killed(request, self.id, route.name, turn)) is not None:
+            return refusal
         allocation: Allocation | None = None
         if request.subscriber_id is None:
             subscription: Subscription | None = self.parts.get(f"subscription/{request.strategy_id}")
@@ -220,7 +232,9 @@ class SubscriberActor(Actor):
             self.limits(turn),
         )
         account_ = profile.accounts.get(route.name, self.id)
-        return Candidate(spec, route.name, account_, end, sized.sizing, figures, leverage(request, allocation), worked)
+        supervised = controls is not None or rules.controls is not None
+        levered = leverage(request, allocation)
+        return Candidate(spec, route.name, account_, end, sized.sizing, figures, levered, supervised, worked)
 
     def _route(self, request: ExecutionRequest, turn: Turn) -> Venue | None:
         name = turn.rules.route(request.exchange, request.symbol)
@@ -260,6 +274,7 @@ class SubscriberActor(Actor):
             leverage=approved.leverage,
             reserve_price=figures.price or ZERO,
             expires_at=approved.expires_at,
+            short_sale=figures.side == "SELL" and figures.after < ZERO,
             request_id=request.request_id,
             signal_id=request.signal_id,
             strategy_id=request.strategy_id,
@@ -377,5 +392,6 @@ class SubscriberActor(Actor):
         Introduce: membership.introduce,
         CashMovement: membership.cash,
         SetStatus: membership.set_status,
+        ShedRisk: supervise.shed,
     }
     APPLY: ClassVar[Any] = dict.fromkeys(account.FOLD, _fold)

@@ -11,6 +11,8 @@ from actors.actor import Actor
 from actors.journal import Key, Mail, Prior
 from actors.market import Market
 from actors.pace import Pace
+from actors.watch import Watch
+from actors.working import Working
 from engine.codec import decode_message
 from engine.commands import Post
 from engine.events import AlarmRaised, Event
@@ -48,6 +50,8 @@ class Turn:
         "sequence",
         "today",
         "told",
+        "watch",
+        "working",
     )
 
     def __init__(self, partition: int, partitions: int, rules: Rules, market: Market, actors: dict[str, Actor]) -> None:
@@ -56,6 +60,8 @@ class Turn:
         self.rules = rules
         self.market = market
         self.pace = Pace()
+        self.watch = Watch()
+        self.working = Working()
         self.now: datetime
         self.today = ""
         """The UTC day of `now`, as an ISO date."""
@@ -138,10 +144,10 @@ class Turn:
         """A new trade id, larger than every one before: partition, batch and event, in hexadecimal."""
         return f"{self._trades}{len(self.events):04x}"
 
-    def peek(self, address: str) -> Any:
-        """The main part of a resident actor's state, to read; None where it has none."""
+    def peek(self, address: str, part: str = "") -> Any:
+        """A part (the main one) of a resident actor's state, to read; None where it has none."""
         actor = self._actors.get(address)
-        return None if actor is None else actor.parts.get("")
+        return None if actor is None else actor.parts.get(part)
 
     def residents(self, kind: str) -> list[str]:
         """Addresses of all actors of a resident kind (every open order, every venue)."""

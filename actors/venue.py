@@ -19,6 +19,7 @@ from engine.commands import (
     SetStatus,
     SubmitChild,
 )
+from engine.controls import Controls
 from engine.events import ChildSent, ChildStopped, VenueDown, VenueStatusChanged, VenueUp
 from engine.gate import Allowance, Venue
 from engine.messages import Outcome
@@ -56,14 +57,23 @@ class VenueActor(Actor):
         venue: Venue | None = self.parts.get("")
         return Venue(name=self.id, reason="not connected yet") if venue is None else venue
 
-    def _killed(self, turn: Turn) -> bool:
+    def _switches(self, turn: Turn) -> tuple[bool, Controls | None]:
+        """Whether all is killed, and what else the desk has in force."""
         desk = turn.peek("desk/main")
-        return desk is not None and desk.killed
+        return (False, None) if desk is None else (desk.killed, desk.controls)
 
     def _submit(self, message: SubmitChild, turn: Turn) -> None:
         ticket, order_id = message.ticket, message.client_order_id
+        killed, controls = self._switches(turn)
         refusal = gate.check(
-            self.venue, self._killed(turn), ticket, order_id, message.quantity, message.limit_price, message.resend
+            self.venue,
+            killed,
+            ticket,
+            order_id,
+            message.quantity,
+            message.limit_price,
+            message.resend,
+            controls,
         )
         if refusal is None and ticket.parent and not message.resend:
             refusal = gate.check_child(self.parts.get(f"parent/{ticket.parent}"), ticket, message.quantity)
@@ -96,6 +106,7 @@ class VenueActor(Actor):
                 limit_price=message.limit_price,
                 time_in_force=ticket.time_in_force,
                 expires_at=ticket.expires_at,
+                short_sale=ticket.short_sale,
             ),
         )
 
@@ -110,8 +121,16 @@ class VenueActor(Actor):
     def _replace(self, message: ReplaceChild, turn: Turn) -> None:
         order_id = message.client_order_id
         venue = replace(self.venue, last_order_id="")
+        killed, controls = self._switches(turn)
         refusal = gate.check(
-            venue, self._killed(turn), message.ticket, order_id, message.quantity, message.limit_price, False
+            venue,
+            killed,
+            message.ticket,
+            order_id,
+            message.quantity,
+            message.limit_price,
+            False,
+            controls,
         )
         if refusal is not None:
             reason = f"{refusal.code}: {refusal.reason}"

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
-from actors import held
+from actors import gross, held
 from actors.order import OrderActor
 from actors.turn import Turn
 from engine import emulate
@@ -122,6 +122,7 @@ class WorkActor(OrderActor):
                 reserved=multiply(multiply(units, order.reserve_price), ticket.multiplier),
             ),
         )
+        gross.moved(self.parts[""], None, turn)
 
     # what happens to it
 

@@ -1,4 +1,5 @@
-"""The command line: `tradewright run`, `demo`, `play`, `submit`, `tail`, `attach`, `status`, `verify`, `bench`.
+"""The command line: `tradewright run`, `demo`, `play`, `submit`, `tail`, `attach`, `status`, `explain`,
+`verify`, `bench`.
 
 Everything but the parsing is imported when it is needed, so that `--help` is there at once.
 """
@@ -180,6 +181,21 @@ def status(
     from adapters.admin.console import attach as ask
 
     return ask(where.folder, "status", [], as_json)
+
+
+@app.command
+def explain(
+    request_id: str,
+    /,
+    *,
+    subscriber: Annotated[str | None, Parameter(help="Of a signal: only this one's decision.")] = None,
+    as_json: Annotated[bool, Parameter(name="--json", help="As JSON.", negative="")] = False,
+    where: Where = HERE,
+) -> int:
+    """Say why a request was answered as it was: sizing, route, regime, every check. Needs no daemon."""
+    from adapters.explaining import run_explain
+
+    return run_explain(where.folder, request_id, subscriber, as_json)
 
 
 @app.command

@@ -16,6 +16,7 @@ from engine import events as e
 from engine import ledger
 from engine import target_events as t
 from engine.commands import Fill, Ticket
+from engine.control_events import OverrideUsed
 from engine.ledger import Balance, Position
 from engine.messages import Subscription
 from engine.subscriber import changes
@@ -132,6 +133,7 @@ FOLD: Final[dict[type, Callable[[Parts, Any], Iterable[Change]]]] = {
     e.RequestAccepted: _accepted,
     e.RequestDenied: _nothing,
     e.CommandDecided: _nothing,
+    OverrideUsed: _nothing,
     e.InputRefused: _nothing,
     e.ReservationChanged: _reservation_changed,
     e.FillBooked: _fill_booked,

@@ -8,6 +8,7 @@ from decimal import Decimal
 from msgspec import Raw, Struct
 
 from engine.algos.contract import Works
+from engine.controls import Scope
 from engine.emulate import Held, Release
 from engine.messages import ExecutionCommand, MarketData, Provenance, Subscriber
 from engine.specification import Specification
@@ -32,6 +33,7 @@ class Ticket(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=
     """An order that risk has approved: the only thing that an order can be started from.
 
     `reserve_price` is the price at which risk counted it, so that what is released equals what was reserved.
+    `short_sale`: it opens or adds to a short position if all that works on its side fills.
     """
 
     order_id: str
@@ -50,6 +52,7 @@ class Ticket(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=
     leverage: Decimal | None = None
     reserve_price: Decimal
     expires_at: datetime | None = None
+    short_sale: bool = False
     request_id: str
     signal_id: str
     strategy_id: str
@@ -273,17 +276,22 @@ class AskAbout(Command, frozen=True, kw_only=True):
 
 
 class Kill(Command, frozen=True, kw_only=True):
-    """Stop all trading: new requests are denied, open orders cancelled. Idempotent."""
+    """Stop all trading, or that of one subscriber, strategy, symbol or venue: new requests are denied, open orders
+    cancelled. Idempotent."""
 
     reason: str
     by: str
+    scope: Scope = "firm"
+    name: str = ""
 
 
 class Resume(Command, frozen=True, kw_only=True):
-    """Trade again after a kill; the reason is kept."""
+    """Trade again after a kill of this scope; the reason is kept."""
 
     reason: str
     by: str
+    scope: Scope = "firm"
+    name: str = ""
 
 
 class SetStatus(Command, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
+from engine.control_settings import ControlSettings, RegimeSettings
 from engine.simulation.commission import FREE, Schedule
 from engine.values import ONE, ZERO, Currency, Exchange, Number, Symbol, instrument_key
 
@@ -151,6 +152,8 @@ class Config(Section, frozen=True):
     log: Log = field(default_factory=Log)
     metrics: Metrics = field(default_factory=Metrics)
     market: MarketSettings = field(default_factory=MarketSettings)
+    controls: ControlSettings = field(default_factory=ControlSettings)
+    regimes: dict[str, RegimeSettings] = field(default_factory=dict)
 
 
 class InstrumentSpec(Struct, frozen=True, gc=False, kw_only=True):

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from msgspec import Raw, Struct, json
 
+from engine import control_events as c
 from engine import events as e
 from engine import target_events as t
 from engine import target_reports
@@ -136,6 +137,20 @@ def _status(venue: str, status: str, code: str | None, reason: str | None) -> To
     return Told("venue_status", venue, "-", status, venue, data)
 
 
+def _control(status: str, about: str, event: Any) -> Told:
+    """A control that concerns no venue: what about, by whom where it was a person, and why."""
+    by = f" by {event.by}" if hasattr(event, "by") else ""
+    return _status("all", status, f"{about.strip()}{by}", event.reason)
+
+
+def _switch(event: e.Killed | e.Resumed, status: str) -> Told:
+    """Of a scope, the code says which; what is told of a venue goes under its own name."""
+    if event.scope == "firm":
+        return _status("all", status, None, event.reason)
+    whose = event.name if event.scope == "venue" else "all"
+    return _status(whose, status, f"{event.scope.upper()} {event.name}", event.reason)
+
+
 _TELL: Final[dict[type, Callable[[Any], Told | None]]] = {
     e.OrderAccepted: lambda v: _update(v, "WORKING", venue_order_id=v.venue_order_id),
     e.OrderFilled: lambda v: _update(v, v.status, filled=v.filled),
@@ -160,8 +175,15 @@ _TELL: Final[dict[type, Callable[[Any], Told | None]]] = {
     e.VenueUp: lambda v: _status(v.venue, "UP", None, None),
     e.VenueDown: lambda v: _status(v.venue, "DOWN", None, v.reason),
     e.VenueStatusChanged: lambda v: _status(v.venue, v.status, None, v.reason),
-    e.Killed: lambda v: _status("all", "KILLED", None, v.reason),
-    e.Resumed: lambda v: _status("all", "RESUMED", None, v.reason),
+    e.Killed: lambda v: _switch(v, "KILLED"),
+    e.Resumed: lambda v: _switch(v, "RESUMED"),
+    c.RegimeDeclared: lambda v: _status("all", v.regime, "REGIME", v.reason),
+    c.Restricted: lambda v: _control("RESTRICTED" if v.active else "UNRESTRICTED", f"{v.symbol} {v.subscriber_id}", v),
+    c.ExecutionStopped: lambda v: _control("REPEATED_EXECUTION", f"{v.strategy_id} {v.instrument}", v),
+    c.ExecutionRearmed: lambda v: _control("REARMED", f"{v.strategy_id} {v.instrument}", v),
+    c.OverrideGranted: lambda v: _control("OVERRIDE", f"{v.code} {v.override_id} until {v.expires_at.isoformat()}", v),
+    c.OverrideEnded: lambda v: _control("OVERRIDE_ENDED", v.override_id, v),
+    c.OverrideUsed: lambda v: _control("OVERRIDE_USED", f"{v.code} {v.override_id} for {v.request_id}", v),
     e.AlarmRaised: lambda v: _status(v.about, "ALARM", v.code, v.reason),
 }
 
@@ -281,4 +303,5 @@ def _job_order(ticket: Ticket) -> JobOrder:
         limit_price=ticket.limit_price,
         time_in_force=ticket.time_in_force,
         leverage=ticket.leverage,
+        short_sale=ticket.short_sale,
     )

@@ -120,6 +120,7 @@ class JobOrder(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     limit_price: Decimal | None = None
     time_in_force: str
     leverage: Decimal | None = None
+    short_sale: bool = False
 
 
 class JobDecision(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):

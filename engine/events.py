@@ -12,6 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from engine.commands import Fill, Ticket
+from engine.controls import Scope
 from engine.messages import Outcome, Provenance, Subscriber
 from engine.reports import Capabilities
 from engine.risk import Figures
@@ -309,17 +310,21 @@ class VenueStatusChanged(Event, frozen=True, kw_only=True):
 
 
 class Killed(Event, frozen=True, kw_only=True):
-    """All trading was stopped."""
+    """All trading was stopped, or that of a subscriber, strategy, symbol or venue."""
 
     reason: str
     by: str
+    scope: Scope = "firm"
+    name: str = ""
 
 
 class Resumed(Event, frozen=True, kw_only=True):
-    """Trading may go on."""
+    """Trading may go on, or that of a subscriber, strategy, symbol or venue."""
 
     reason: str
     by: str
+    scope: Scope = "firm"
+    name: str = ""
 
 
 class InputRefused(Event, frozen=True, kw_only=True):

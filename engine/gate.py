@@ -11,6 +11,8 @@ from decimal import Decimal
 from msgspec import Struct
 
 from engine.commands import Ticket
+from engine.controls import Controls
+from engine.controls import killed as killed_in
 from engine.refusal import Refusal
 from engine.reports import Capabilities
 from engine.values import ZERO, add
@@ -46,11 +48,24 @@ def check_child(allowance: Allowance | None, ticket: Ticket, quantity: Decimal) 
 
 
 def check(
-    venue: Venue, killed: bool, ticket: Ticket, order_id: str, quantity: Decimal, limit: Decimal | None, resend: bool
+    venue: Venue,
+    killed: bool,
+    ticket: Ticket,
+    order_id: str,
+    quantity: Decimal,
+    limit: Decimal | None,
+    resend: bool,
+    controls: Controls | None = None,
 ) -> Refusal | None:
     """Why this order may not go to the venue, or None where it may."""
     if killed:
         return Refusal("KILLED", "the kill switch is on")
+    if controls is not None:
+        refusal = killed_in(
+            controls, ticket.subscriber_id, ticket.strategy_id, ticket.exchange, ticket.symbol, venue.name
+        )
+        if refusal is not None:
+            return refusal
     if venue.paused:
         return Refusal("VENUE_PAUSED", f"venue {venue.name} is paused: {venue.reason}")
     if not venue.up:

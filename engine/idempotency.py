@@ -148,6 +148,12 @@ def _asked(message: Keyed) -> list[Any]:
     return asked
 
 
+def asked_for(text: str) -> dict[str, Any]:
+    """What a fingerprint says was asked for, by field; a field that was appended later is not among them."""
+    name, *values = json.decode(text)
+    return dict(zip(_FIELDS[name], values, strict=False))
+
+
 def compare(prior: str | None, text: str) -> Verdict:
     """What a fingerprint is to the one stored under its key: NEW where there is none, EXISTS, or a Conflict."""
     if prior is None:

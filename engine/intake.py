@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct, json, msgpack
 
+from engine.control_commands import Regime
 from engine.messages import (
     Bar,
     CashMovement,
@@ -39,6 +40,7 @@ SHAPES: Final[dict[str, type[Struct]]] = {
     "targets": TargetPositions,
     "subscriber": Subscriber,
     "cash": CashMovement,
+    "regime": Regime,
     "quote": Quote,
     "trade": Trade,
     "bar": Bar,

@@ -61,7 +61,7 @@ class Capabilities(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tr
 
 
 class SubmitOrder(PortMessage, frozen=True, kw_only=True):
-    """A new order. `expires_at` is the session's end for DAY."""
+    """A new order. `expires_at` is the session's end for DAY; `short_sale` marks what opens or adds to a short."""
 
     client_order_id: str
     account: str
@@ -75,6 +75,7 @@ class SubmitOrder(PortMessage, frozen=True, kw_only=True):
     limit_price: Decimal | None = None
     time_in_force: TimeInForce
     expires_at: datetime | None = None
+    short_sale: bool = False
 
 
 class CancelVenueOrder(PortMessage, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from engine.algos.curve import Curve
 from engine.config import Config, InstrumentSpec, Limits, instrument
+from engine.control_settings import NO_CONTROLS
 from engine.sessions import Session
 from engine.values import instrument_key
 
@@ -32,6 +33,7 @@ class Rules:
         "_sessions",
         "_specs",
         "config",
+        "controls",
         "curves",
         "exchanges",
         "limits",
@@ -48,6 +50,7 @@ class Rules:
         self.config = config
         self.curves: Mapping[str, Curve] = curves or {}
         self.limits: Limits = config.limits
+        self.controls = None if config.controls == NO_CONTROLS else config.controls
         self.symbols = frozenset(config.allow.symbols)
         self.exchanges = frozenset(config.allow.exchanges)
         self.venues = tuple(config.venues)

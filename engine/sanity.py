@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from engine.config import Config, ExchangeSettings, InstrumentSpec, Limits, PaperVenue, instrument
+from engine.control_settings import setting_problems
 from engine.simulation.commission import Schedule
 from engine.values import CURRENCY_PATTERN, EXCHANGE_PATTERN, ID_PATTERN, SYMBOL_PATTERN, ZERO, is_multiple
 
@@ -39,7 +40,20 @@ def key_path(*names: str) -> str:
 
 def problems(config: Config) -> list[Problem]:
     """Everything in the configuration that cannot be meant, in the order of the file; empty when all is well."""
-    checks = (_service, _nats, _allow, _exchanges, _instruments, _limits, _names, _venues, _routes, _admin, _market)
+    checks = (
+        _service,
+        _nats,
+        _allow,
+        _exchanges,
+        _instruments,
+        _limits,
+        _names,
+        _venues,
+        _routes,
+        _admin,
+        _market,
+        _controls,
+    )
     return [problem for check in checks for problem in check(config)]
 
 
@@ -189,6 +203,10 @@ def _admin(config: Config) -> Iterator[Problem]:
 def _market(config: Config) -> Iterator[Problem]:
     if not 1 <= config.market.max_age_s <= MAX_PRICE_AGE_S:
         yield Problem("market.max_age_s", str(config.market.max_age_s), f"1 to {MAX_PRICE_AGE_S}")
+
+
+def _controls(config: Config) -> Iterator[Problem]:
+    return (Problem(*found) for found in setting_problems(config.controls, config.regimes))
 
 
 def _one_of(table: str, names: dict[str, Any]) -> str:

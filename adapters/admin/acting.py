@@ -18,6 +18,7 @@ from adapters.observe.log import set_level
 from adapters.settings import SettingsError
 from adapters.store.backup import backup as copy_store
 from engine.commands import CancelOrder, Kill, Resume, SetStatus, Unbury
+from engine.controls import Scope
 from engine.identity import partition_in
 
 CANCELS_AT_ONCE: Final = 256
@@ -91,20 +92,34 @@ def _matches(order: Any, params: CancelAll) -> bool:
 
 
 class Switch(Params, frozen=True):
-    """Why; kept for good."""
+    """Why, kept for good; of one subscriber, strategy, symbol or venue, or of all where none is named."""
 
     reason: Reason
+    subscriber: str | None = None
+    strategy: str | None = None
+    symbol: str | None = None
+    venue: str | None = None
+
+    def scope(self) -> tuple[Scope, str]:
+        """What is switched; raises RpcError where that is more than one thing."""
+        scopes: tuple[Scope, ...] = ("subscriber", "strategy", "symbol", "venue")
+        named = [(scope, name) for scope in scopes if (name := getattr(self, scope)) is not None]
+        if len(named) > 1:
+            raise RpcError(INVALID_PARAMS, f"{named[1][0]}: name one of {', '.join(scopes)} at a time, or none for all")
+        return named[0] if named else ("firm", "")
 
 
 async def kill(context: Context, params: Switch, peer: Peer) -> dict[str, Any]:
-    """Stops all trading: refuses every request from now on and cancels what is open. Survives a restart."""
-    outcome = await context.ask("desk/main", Kill(reason=params.reason, by=peer.by))
+    """Stops trading, all or of one scope: refuses every request and cancels what is open. Survives a restart."""
+    scope, name = params.scope()
+    outcome = await context.ask("desk/main", Kill(reason=params.reason, by=peer.by, scope=scope, name=name))
     return {"state": "KILLED", "said": outcome.reason}
 
 
 async def resume(context: Context, params: Switch, peer: Peer) -> dict[str, Any]:
-    """Trades again after a kill."""
-    outcome = await context.ask("desk/main", Resume(reason=params.reason, by=peer.by))
+    """Trades again after a kill of the same scope."""
+    scope, name = params.scope()
+    outcome = await context.ask("desk/main", Resume(reason=params.reason, by=peer.by, scope=scope, name=name))
     return {"state": "RUNNING", "said": outcome.reason}
 
 

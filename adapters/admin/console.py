@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from prompt_toolkit.document import Document
 
 STREAMS: Final = frozenset({"tail", "journal"})
-DESTRUCTIVE: Final = frozenset({"kill", "cancel_all", "drain"})
+DESTRUCTIVE: Final = frozenset({"kill", "cancel_all", "drain", "regime"})
 """Asked about once more at the prompt."""
 EXAMPLES: Final = """\
 Examples
@@ -31,6 +31,9 @@ Examples
   cancel order_id=paper-0000… reason=typo   ask the venue to cancel
   kill reason="market data is wrong"        stop all trading at once
   resume reason="checked with the feed"     go on
+  kill strategy=momentum reason="odd"       stop one strategy, subscriber, symbol or venue
+  regime CAUTION reason="volatile"          lower everybody's limits
+  explain r-17                              why a request was answered as it was
   tail types=OrderFilled symbol=AAPL        fills as they happen, until Ctrl-C
   journal last=5                            the last entries of the journal
   {"subscriber": "alice"} works, too:       positions {"subscriber": "alice"}
@@ -125,13 +128,18 @@ class Session:
         for row in result if isinstance(result, list) else [result]:
             if not isinstance(row, dict):
                 continue
-            for name, kind in _IDS.items():
-                value = row.get(name)
-                if isinstance(value, str) and value:
-                    known = self.seen.setdefault(kind, [])
-                    if value not in known:
-                        known.insert(0, value)
-                        del known[200:]
+            lists = (inner for value in row.values() if isinstance(value, list) for inner in value)
+            for one in (row, *(inner for inner in lists if isinstance(inner, dict))):
+                self._remember_ids(one)
+
+    def _remember_ids(self, row: dict[str, Any]) -> None:
+        for name, kind in _IDS.items():
+            value = row.get(name)
+            if isinstance(value, str) and value:
+                known = self.seen.setdefault(kind, [])
+                if value not in known:
+                    known.insert(0, value)
+                    del known[200:]
 
 
 _IDS: Final = {
@@ -142,6 +150,9 @@ _IDS: Final = {
     "letter_id": "letter_id",
     "address": "address",
     "venue": "venue",
+    "request_id": "request_id",
+    "strategy_id": "strategy",
+    "override_id": "override_id",
 }
 
 

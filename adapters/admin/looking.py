@@ -46,6 +46,8 @@ async def status(context: Context, _: NoParams, peer: Peer) -> dict[str, Any]:
         "version": engine.config.service.version,
         "state": "DRAINING" if engine.draining else "KILLED" if desk.killed else "RUNNING",
         "killed": {"reason": desk.reason, "by": desk.by, "since": desk.since} if desk.killed else None,
+        "regime": "NORMAL" if desk.controls is None or desk.controls.regime is None else desk.controls.regime.name,
+        "killed_scopes": sorted(desk.controls.kills) if desk.controls is not None else [],
         "started_at": context.started_at,
         "up_seconds": int((context.now - context.started_at).total_seconds()),
         "partition": f"{engine.number} of {engine.config.service.partitions}",
@@ -76,6 +78,7 @@ async def health(context: Context, _: NoParams, peer: Peer) -> dict[str, Any]:
         ("store", waiting <= MAX_UNCOMMITTED, f"{waiting} batches wait for the disk"),
         ("publisher", behind <= MAX_LAG_BATCHES, f"{behind} batches wait to be published"),
         ("kill_switch", not desk.killed, desk.reason if desk.killed else "off"),
+        ("regime", *_regime(desk)),
         ("actors", not engine.partition.quarantined, f"{len(engine.partition.quarantined)} are quarantined"),
         ("intake", not engine.draining, "draining" if engine.draining else "open"),
         *((f"venue {v['venue']}", v["state"] == "UP", v["reason"] or v["state"]) for v in _venues(context)),
@@ -83,6 +86,15 @@ async def health(context: Context, _: NoParams, peer: Peer) -> dict[str, Any]:
     well = all(ok for _, ok, _ in checks)
     found = [{"check": name, "ok": bool(ok), "found": text} for name, ok, text in checks]
     return {"status": "ok" if well else "degraded", "checks": found}
+
+
+def _regime(desk: Desk) -> tuple[bool, str]:
+    """Whether the regime is NORMAL and nothing of a scope is killed, and what there is instead."""
+    if desk.controls is None:
+        return True, "NORMAL"
+    regime, kills = desk.controls.regime, sorted(desk.controls.kills)
+    name = "NORMAL" if regime is None else f"{regime.name}: {regime.reason}"
+    return regime is None and not kills, f"{name}; killed: {', '.join(kills)}" if kills else name
 
 
 async def metrics(context: Context, _: NoParams, peer: Peer) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final
 
-from adapters.admin import acting, looking, records, streaming
+from adapters.admin import acting, controlling, looking, records, streaming
 from adapters.admin.context import Context
 from adapters.admin.protocol import Method, NoParams, Params, Peer
 
@@ -26,8 +26,16 @@ TABLE: Final[tuple[tuple[Function, type[Params]], ...]] = (
     (records.decisions, records.Decisions),
     (acting.cancel, acting.Cancel),
     (acting.cancel_all, acting.CancelAll),
+    (controlling.explain, controlling.Explained),
     (acting.kill, acting.Switch),
     (acting.resume, acting.Switch),
+    (controlling.controls, NoParams),
+    (controlling.regime, controlling.Declared),
+    (controlling.restrict, controlling.Symbol),
+    (controlling.unrestrict, controlling.Symbol),
+    (controlling.override, controlling.Leave),
+    (controlling.end_override, controlling.Granted),
+    (controlling.rearm, controlling.Stopped),
     (acting.pause, acting.Whom),
     (acting.activate, acting.Whom),
     (looking.actors, looking.Actors),

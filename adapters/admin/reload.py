@@ -1,4 +1,4 @@
-"""Taking limits and allowlists from config.toml again while the engine runs: all of it, or nothing.
+"""Taking limits, allowlists, controls and regimes from config.toml again while the engine runs: all of it, or nothing.
 
 The file is read and judged as at a start. Where it says anything new that only a start can take up, nothing is taken,
 so that the file and the engine never agree on half of it.
@@ -17,7 +17,7 @@ from adapters.engine import Engine
 from adapters.settings import load
 from engine.config import Config
 
-LIVE: Final = ("allow", "limits")
+LIVE: Final = ("allow", "limits", "controls", "regimes")
 """Tables that can change while the engine runs."""
 
 
@@ -49,7 +49,8 @@ def compare(path: Path, running: Config) -> Difference:
     ]
     live = [change for change in changes if change.key.partition(".")[0] in LIVE]
     at_start = [change for change in changes if change.key.partition(".")[0] not in LIVE]
-    return Difference(live, at_start, replace(running, allow=wanted.allow, limits=wanted.limits))
+    config = replace(running, **{table: getattr(wanted, table) for table in LIVE})
+    return Difference(live, at_start, config)
 
 
 def apply(engine: Engine, config: Config) -> None:

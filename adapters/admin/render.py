@@ -15,6 +15,8 @@ from rich.json import JSON
 from rich.table import Table
 from rich.text import Text
 
+from adapters.admin.render_explain import explained_for_a_person
+
 Row = dict[str, Any]
 
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
@@ -39,8 +41,10 @@ _SHRINKING: Final = frozenset({"reason", "error", "text", "found", "sender", "pa
 _STYLES: Final = {
     **dict.fromkeys(("FILLED", "ACTIVE", "UP", "RUNNING", "ok", "ACCEPTED", "BUY", "True"), "green"),
     **dict.fromkeys(("WORKING", "PARTIALLY_FILLED", "SUBMITTING", "NEW"), "cyan"),
-    **dict.fromkeys(("PENDING_CANCEL", "PENDING_REPLACE", "PAUSED", "DRAINING", "degraded", "EXPIRED"), "yellow"),
-    **dict.fromkeys(("REJECTED", "UNKNOWN", "DENIED", "DOWN", "KILLED", "CLOSED", "SELL", "False"), "red"),
+    **dict.fromkeys(
+        ("PENDING_CANCEL", "PENDING_REPLACE", "PAUSED", "DRAINING", "degraded", "EXPIRED", "CAUTION"), "yellow"
+    ),
+    **dict.fromkeys(("REJECTED", "UNKNOWN", "DENIED", "DOWN", "KILLED", "CLOSED", "SELL", "False", "EMERGENCY"), "red"),
     "CANCELED": "dim",
 }
 _NUMBERS: Final = frozenset(
@@ -61,6 +65,8 @@ def rendered(method: str, result: Any, width: int) -> RenderableType:
     """An answer as something to print at this width."""
     if method == "methods":
         return _methods(result)
+    if method == "explain" and isinstance(result, list):
+        return explained_for_a_person(result, width)
     if method == "journal" and isinstance(result, list):
         return Group(*(line for entry in result for line in entry_lines(entry, width))) if result else _nothing()
     if method == "health" and isinstance(result, dict):

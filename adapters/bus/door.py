@@ -101,6 +101,8 @@ class Door:
             _, verb, token = parts
             name = name_in(token)
         except ValueError:
+            if parts[1:] == ["regime"]:
+                return self._regime(subject, sender, headers, payload)
             return self._refuse(subject, "BAD_SUBJECT", "expected <prefix>.<in or ask>.<verb>.<id>", payload, sender)
         if partition_of(name, self._partitions) != self._partition:
             return None
@@ -114,6 +116,13 @@ class Door:
             return self._refuse(subject, message.code, message.reason, payload, sender)
         kind = "strategy/" if verb == "signal" else "subscriber/"
         return Mail(kind + name, message, sender)
+
+    def _regime(self, subject: str, sender: str, headers: bytes | None, payload: bytes) -> Mail:
+        """A regime is nobody's own: every partition takes it."""
+        message = intake.read("regime", payload, headers is not None and _packed(headers))
+        if message.__class__ is Refusal:
+            return self._refuse(subject, message.code, message.reason, payload, sender)
+        return Mail("desk/main", message, sender)
 
     def _refuse(self, subject: str, code: str, reason: str, payload: bytes, sender: str) -> Mail:
         excerpt = payload[:200].decode("utf-8", "backslashreplace")

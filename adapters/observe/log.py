@@ -18,6 +18,7 @@ import orjson
 import structlog
 
 from actors.journal import Batch
+from engine import control_events as c
 from engine import events as e
 from engine import target_events as t
 from engine.messages import INTENT_PREFIX
@@ -292,8 +293,15 @@ _LINES: Final[dict[type, _Line]] = {
     e.VenueUp: _Line("Venue up", _these("venue")),
     e.VenueDown: _Line("Venue down", _these("venue", "reason"), warn=True),
     e.VenueStatusChanged: _Line("Venue status changed", _these("venue", "status", "reason", "by"), warn=True),
-    e.Killed: _Line("Trading killed", _these("reason", "by"), warn=True),
-    e.Resumed: _Line("Trading resumed", _these("reason", "by"), warn=True),
+    e.Killed: _Line("Trading killed", _these("reason", "by", "scope", "name"), warn=True),
+    e.Resumed: _Line("Trading resumed", _these("reason", "by", "scope", "name"), warn=True),
+    c.RegimeDeclared: _Line("Regime declared", _these("regime", "reason", "by"), warn=True),
+    c.Restricted: _Line("Restriction", _these("symbol", "subscriber_id", "active", "reason", "by"), warn=True),
+    c.ExecutionStopped: _Line("Strategy stopped", _these("strategy_id", "instrument", "reason"), warn=True),
+    c.ExecutionRearmed: _Line("Strategy re-armed", _these("strategy_id", "instrument", "reason", "by"), warn=True),
+    c.OverrideGranted: _Line("Override granted", _these("override_id", "code", "reason", "by"), warn=True),
+    c.OverrideEnded: _Line("Override ended", _these("override_id", "reason", "by"), warn=True),
+    c.OverrideUsed: _Line("Override used", _these("override_id", "code", "request_id", "by"), warn=True),
     e.InputRefused: _Line("Input refused", _these("subject", "code", "reason"), warn=True),
     e.DeadLettered: _Line("Message failed", _these("letter_id", "address", "error"), warn=True),
     e.DeadLetterTaken: _Line("Dead letter taken", _these("letter_id", "by"), warn=True),

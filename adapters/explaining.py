@@ -1,0 +1,101 @@
+"""`explain`: decisions on a request as the store has them, in words; with a daemon or without one."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import json
+
+from adapters.store.reader import Reader
+from engine.control_events import OverrideUsed, RegimeDeclared
+from engine.controls import RegimeChange
+from engine.desk import Regimes
+from engine.events import Event, RequestAccepted, RequestDenied
+from engine.explaining import Explanation, before, explained
+
+MAX_DECISIONS: Final = 100
+"""A signal is decided once for each who follows it."""
+
+
+async def explanations(
+    reader: Reader, request_id: str, subscriber: str | None = None, limit: int = 20
+) -> list[Explanation]:
+    """Every decision on a request, newest first."""
+    where = {"request_id": request_id} | ({} if subscriber is None else {"subscriber_id": subscriber})
+    found = await reader.decisions(limit=limit, **where)
+    regimes = await reader._ask(_regimes)
+    told = []
+    entry: tuple[int, list[tuple[str, Event]]] = (0, [])
+    for sequence, place, event in found:
+        if not isinstance(event, RequestAccepted | RequestDenied):
+            continue
+        if entry[0] != sequence:
+            entry = sequence, await _events(reader, sequence)
+        earlier = [one for _, one in entry[1][:place]]
+        used = [
+            one
+            for one in earlier
+            if isinstance(one, OverrideUsed)
+            and (one.request_id, one.subscriber_id) == (event.request_id, event.subscriber_id)
+        ]
+        told.append(explained(event, _regime(regimes, event, earlier), used))
+    return told
+
+
+def _regime(regimes: Regimes, event: Event, earlier: list[Event]) -> RegimeChange | None:
+    """The change before a decision: of the same batch if one came first there, else of a time before it."""
+    same = any(isinstance(one, RegimeDeclared) for one in earlier)
+    return before(regimes.changes, event.at, same)
+
+
+async def _events(reader: Reader, sequence: int) -> list[tuple[str, Event]]:
+    async for entry in reader.entries(sequence - 1):
+        return entry.events
+    return []
+
+
+def _regimes(connection: sqlite3.Connection) -> Regimes:
+    query = "SELECT state FROM actors WHERE address = 'desk/main' AND part = 'regimes'"
+    row = connection.execute(query).fetchone()
+    return Regimes() if row is None else json.decode(row[0], type=Regimes)
+
+
+def run_explain(folder: Path, request_id: str, subscriber: str | None, as_json: bool) -> int:
+    """Prints why a request was answered as it was; returns the exit code."""
+    import anyio
+
+    from adapters.store.errors import StoreError
+
+    async def ask() -> list[Explanation]:
+        async with await Reader.open(folder) as reader:
+            return await explanations(reader, request_id, subscriber, MAX_DECISIONS)
+
+    try:
+        found = anyio.run(ask)
+    except (StoreError, ValueError) as error:
+        return _complain(str(error))
+    if not found:
+        whose = "" if subscriber is None else f" for subscriber {subscriber}"
+        return _complain(f"there is no decision on request {request_id!r}{whose} in {folder}")
+    if as_json:
+        sys.stdout.write(json.encode(found).decode() + "\n")
+    else:
+        _show(json.decode(json.encode(found)))
+    return 0
+
+
+def _show(found: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+
+    from adapters.admin.render_explain import explained_for_a_person
+
+    console = Console()
+    console.print(explained_for_a_person(found, console.width))
+
+
+def _complain(text: str) -> int:
+    sys.stderr.write(f"tradewright: {text}\n")
+    return 1

@@ -1,0 +1,172 @@
+"""Why a request was answered as it was, told from what its decision recorded: nothing is kept for this alone.
+
+Checks of sized figures are derived again from the figures by the function that decided. Of the checks before sizing,
+and of the controls, the decision itself tells how they ended: all passed, or the one that refused and its sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from engine.commands import Ticket
+from engine.control_events import OverrideUsed
+from engine.controls import RegimeChange
+from engine.events import RequestAccepted, RequestDenied
+from engine.figures import Figures
+from engine.idempotency import asked_for
+from engine.risk import CHECKS, explain
+from engine.sizing import plain
+
+Result = Literal["pass", "fail", "overridden"]
+_UNSIZED: Final = ("PLAN_UNSUPPORTED",)
+"""What a request is refused with before any check."""
+
+KILLS: Final = ("KILLED_SUBSCRIBER", "KILLED_STRATEGY", "KILLED_SYMBOL", "KILLED_VENUE")
+CONTROLS: Final = (
+    ("restricted list", "RESTRICTED"),
+    ("regime", "REGIME_NO_NEW_RISK"),
+    ("repeated execution", "REPEATED_EXECUTION"),
+    ("duplicate order", "DUPLICATE_ORDER"),
+    ("messages of the subscriber", "THROTTLED_SUBSCRIBER"),
+    ("messages of the strategy", "THROTTLED_STRATEGY"),
+    ("messages to the venue", "THROTTLED_VENUE"),
+    ("messages of the firm", "THROTTLED_FIRM"),
+    ("gross of the strategy", "MAX_STRATEGY_GROSS"),
+    ("gross of the firm", "MAX_FIRM_GROSS"),
+)
+"""(name, code) of the controls that a sized order meets after risk, in this order."""
+
+
+_CODES: Final = {check.name: check.code for check in CHECKS}
+_CONTROL_CODES: Final = frozenset(code for _, code in CONTROLS)
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """One check: its result, and what it found."""
+
+    check: str
+    result: Result
+    found: str
+
+
+class Placed(Struct, frozen=True, kw_only=True):
+    """An order that the request became, and where it went."""
+
+    order_id: str
+    order: str
+    venue: str
+    account: str
+
+
+class Explanation(Struct, frozen=True, kw_only=True):
+    """One decision on a request, in words. What is None did not come about."""
+
+    request_id: str
+    signal_id: str
+    strategy_id: str
+    subscriber_id: str
+    at: datetime
+    status: Literal["ACCEPTED", "DENIED"]
+    code: str | None
+    reason: str | None
+    regime: str
+    plan: str | None
+    sizing: str | None
+    checks: tuple[Row, ...]
+    orders: tuple[Placed, ...]
+
+
+def explained(
+    event: RequestAccepted | RequestDenied, regime: RegimeChange | None, used: Sequence[OverrideUsed]
+) -> Explanation:
+    """A decision in words. `regime` is the change of the regime before it, None where there was none; `used` are the
+    overrides that it was made under."""
+    denied = isinstance(event, RequestDenied)
+    code, reason = (event.code, event.reason) if isinstance(event, RequestDenied) else (None, None)
+    name = "NORMAL" if regime is None else regime.name
+    return Explanation(
+        request_id=event.request_id,
+        signal_id=event.signal_id,
+        strategy_id=event.strategy_id,
+        subscriber_id=event.subscriber_id,
+        at=event.at,
+        status="DENIED" if denied else "ACCEPTED",
+        code=code,
+        reason=reason,
+        regime=name if regime is None else f"{name}, declared by {regime.by} at {_time(regime.at)}: {regime.reason}",
+        plan=_plan(event.fingerprint),
+        sizing=None if event.sizing is None else event.sizing.sentence(),
+        checks=tuple(_rows(event.figures, code, reason or "", name, {one.code: one for one in used})),
+        orders=() if isinstance(event, RequestDenied) else tuple(map(_placed, event.tickets)),
+    )
+
+
+def before(changes: Iterable[RegimeChange], at: datetime, same: bool) -> RegimeChange | None:
+    """The last change before a time; with `same`, one at that very time counts."""
+    found = None
+    for change in changes:
+        if change.at < at or (same and change.at == at):
+            found = change
+    return found
+
+
+def _plan(fingerprint: str) -> str | None:
+    """The execution plan that came with the request, in the order of its fields."""
+    plan = asked_for(fingerprint).get("plan")
+    return None if not plan else ", ".join(f"{name} {value}" for name, value in plan.items())
+
+
+def _rows(
+    figures: Figures | None, code: str | None, reason: str, regime: str, used: dict[str, OverrideUsed]
+) -> Iterator[Row]:
+    if figures is None and code in _UNSIZED:
+        yield Row(check="plan", result="fail", found=reason)
+        return
+    if figures is None and code in KILLS:
+        yield from (_row(name, True, found) for name, passed, found in explain(None, "", "") if passed)
+        yield _row("kill of a scope", False, reason)
+        return
+    for name, passed, found in explain(figures, code, reason):
+        override = None if passed else used.get(_CODES.get(name, ""))
+        yield _row(name, passed, found) if override is None else _overridden(name, override, found)
+    if figures is None or (code is not None and code not in _CONTROL_CODES):
+        return  # The controls were not asked.
+    for name, own in CONTROLS:
+        if own == code:
+            yield _row(name, False, reason)
+            return
+        if own in used:
+            yield _overridden(name, used[own], used[own].refusal)
+        elif own == "REGIME_NO_NEW_RISK":
+            yield _row(name, True, f"{regime}; the order {'only reduces' if figures.reduces else 'may add to'} risk")
+        else:
+            yield _row(name, True, "passed, or not in force")
+
+
+def _row(name: str, passed: bool, found: str) -> Row:
+    return Row(check=name, result="pass" if passed else "fail", found=found)
+
+
+def _overridden(name: str, override: OverrideUsed, found: str) -> Row:
+    text = f"{found}; override {override.override_id} by {override.by}: {override.reason}"
+    return Row(check=name, result="overridden", found=text)
+
+
+def _time(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
+
+
+def _placed(ticket: Ticket) -> Placed:
+    price = "" if ticket.limit_price is None else f" at {plain(ticket.limit_price)}"
+    short = " short" if ticket.short_sale else ""
+    return Placed(
+        order_id=ticket.order_id,
+        order=f"{ticket.side}{short} {plain(ticket.quantity)} {ticket.instrument} {ticket.order_type}{price} "
+        f"{ticket.time_in_force}, counted at {plain(ticket.reserve_price)}",
+        venue=ticket.venue,
+        account=ticket.account,
+    )

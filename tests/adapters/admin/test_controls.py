@@ -1,0 +1,97 @@
+"""The controls over the admin socket and the bus of a real daemon, and `tradewright explain` beside and without it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from adapters.admin.client import AnswerError
+from adapters.bus.wire import Wire
+from adapters.child import Daemon
+from tests.adapters.admin.living import client, command, living, servers, trade, until
+
+pytestmark = pytest.mark.anyio
+LIMIT = {"order_type": "LIMIT", "limit_price": "140", "quantity": "5"}
+
+
+async def declare(daemon: Daemon, **fields: str) -> str:
+    """A regime over the bus: its answer's code, or its status."""
+    wire = Wire(daemon.client_url, name="test", on_error=lambda error: None)
+    await wire.connect()
+    try:
+        outcome = json.loads(await wire.request("exec.ask.regime", json.dumps(fields).encode()))
+    finally:
+        await wire.close()
+    return str(outcome["code"] or outcome["status"])
+
+
+async def test_the_controls_are_switched_by_name_shown_and_kept(tmp_path: Path) -> None:
+    async with living(tmp_path) as daemon:
+        resting = (await trade(daemon, **LIMIT))["orders"][0]
+        with client(daemon) as asking:
+            assert asking.call("kill", reason="odd", symbol="AAPL")["said"].endswith(
+                "1 open orders are being cancelled"
+            )
+            await until(lambda: asking.call("order", order_id=resting)["status"] == "CANCELED")
+            assert (await trade(daemon))["code"] == "KILLED_SYMBOL"
+            with pytest.raises(AnswerError, match="name one of"):
+                asking.call("kill", reason="odd", symbol="AAPL", venue="paper")
+            with pytest.raises(AnswerError, match="symbol MSFT is not killed"):
+                asking.call("resume", reason="x", symbol="MSFT")
+            assert asking.call("status")["killed_scopes"] == ["symbol/AAPL"]
+            assert asking.call("health")["status"] == "degraded"
+            asking.call("resume", reason="fine", symbol="AAPL")
+            asking.call("restrict", symbol="AAPL", subscriber="alice", reason="insider")
+            assert (await trade(daemon))["code"] == "RESTRICTED"
+            asking.call("override", code="RESTRICTED", minutes=5, reason="agreed", subscriber="alice")
+            passed = await trade(daemon)
+            assert passed["status"] == "ACCEPTED"
+            with pytest.raises(AnswerError, match="Invalid enum value"):
+                asking.call("override", code="KILLED", minutes=5, reason="x", subscriber="alice")
+        assert await declare(daemon, regime="EMERGENCY", reason="crash", by="model") == "ACCEPTED"
+        assert await declare(daemon, regime="EMERGENCY", reason=" ", by="model") == "MISSING_REASON"
+        assert await declare(daemon, regime="PANIC", reason="crash", by="model") == "BAD_VALUE"
+        daemon.kill()
+        await until(lambda: not servers(tmp_path / "data"))
+        daemon.start()
+        await daemon.ready()
+        with client(daemon) as asking:
+            found = asking.call("controls")
+            assert (found["regime"], found["declared"]["by"]) == ("EMERGENCY", "model")
+            assert [row["symbol"] for row in found["restricted"]] == ["AAPL alice"]
+            assert [alarm["code"] for alarm in found["latest_alarms"]] == ["RESTRICTED"]
+            (override,) = found["overrides"]
+            asking.call("end_override", override_id=override["override_id"])
+            assert (await trade(daemon))["code"] == "RESTRICTED"
+            asking.call("unrestrict", symbol="AAPL", subscriber="alice", reason="over")
+            assert (await trade(daemon))["code"] == "REGIME_NO_NEW_RISK"
+            assert asking.call("regime", regime="NORMAL", reason="over")["said"] == "the regime is NORMAL"
+            (told,) = asking.call("explain", request_id=passed["request_id"])
+            assert [row["check"] for row in told["checks"] if row["result"] == "overridden"] == ["restricted list"]
+            with pytest.raises(AnswerError, match="no decision on request"):
+                asking.call("explain", request_id="r-0")
+        beside = command(tmp_path, "explain", passed["request_id"])
+        assert await daemon.stop() == 0
+    without = command(tmp_path, "explain", passed["request_id"], "--json")
+    assert (beside.returncode, without.returncode) == (0, 0)
+    assert "ACCEPTED" in beside.stdout
+    assert "overridden" in beside.stdout
+    (told,) = json.loads(without.stdout)
+    assert (told["request_id"], told["regime"]) == (passed["request_id"], "NORMAL")
+    assert told["orders"][0]["venue"] == "paper"
+    nothing = command(tmp_path, "explain", "r-0")
+    assert (nothing.returncode, "there is no decision" in nothing.stderr) == (1, True)
+
+
+async def test_the_regime_told_is_that_of_the_time(tmp_path: Path) -> None:
+    async with living(tmp_path) as daemon:
+        before = (await trade(daemon))["request_id"]
+        with client(daemon) as asking:
+            asking.call("regime", regime="CAUTION", reason="volatile")
+            during = (await trade(daemon))["request_id"]
+            asking.call("regime", regime="NORMAL", reason="calm")
+            after = (await trade(daemon))["request_id"]
+            told = [asking.call("explain", request_id=one)[0]["regime"] for one in (before, during, after)]
+        assert [text.partition(",")[0] for text in told] == ["NORMAL", "CAUTION", "NORMAL"]
