@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
 
 from actors.turn import Turn
 from engine import emulate
@@ -17,6 +20,7 @@ from engine.working import Piece, Work
 if TYPE_CHECKING:
     from actors.work import WorkActor
 
+RETRY: Final = timedelta(seconds=1)
 NO_CLOSABLE: Final = ZERO
 """What a position holds matters to a reduce-only order alone, and that was capped when it was accepted."""
 
@@ -26,7 +30,13 @@ def follow(actor: WorkActor, step: emulate.Step, turn: Turn) -> None:
     order: Order = actor.parts[""]
     work = work_.working(order)
     held, action = step
-    if isinstance(action, emulate.Release):
+    if isinstance(action, emulate.Release) and work.held is not None and not actor.sendable(order, turn):
+        # Its time or price has come, and the venue is away: that is kept until it is back.
+        waits = work.held
+        if waits.trigger is not None:
+            waits = replace(waits, trigger=None, stop=held.stop, release_at=turn.now)
+            turn.record(work_.WorkMoved(**order_.about(order, turn.now), held=waits))
+    elif isinstance(action, emulate.Release):
         release(actor, held, action, turn)
     elif held is not work.held or action is not None:
         asked: tuple[str, ...] = ()
@@ -68,7 +78,9 @@ def watch(actor: WorkActor, turn: Turn) -> None:
         actor.wake = None
         unwatch(actor, turn)
         return
-    actor.wake = emulate.due(held)
+    due = emulate.due(held)
+    # What is due and cannot be done now is looked at again, and not at once.
+    actor.wake = turn.now + RETRY if due is not None and due <= turn.now else due
     trigger = held.trigger
     if held.phase != "WAITING" or trigger is None:
         unwatch(actor, turn)

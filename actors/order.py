@@ -280,17 +280,27 @@ class OrderActor(Actor):
         if before.status == "REJECTED":
             turn.alarm("FILL_AFTER_REJECT", self.address, f"booked all the same: {event.fill!r}")
 
-    def _report_to_parent(self, before: Order, after: Order, released: Decimal, turn: Turn) -> None:
-        """A child's reservation is its parent's: what it gives back is told there, and to the gate."""
+    def _report_to_parent(
+        self, before: Order, after: Order, released: Decimal, turn: Turn, pending: bool = False
+    ) -> None:
+        """A child's reservation is its parent's: what it gives back is told to the gate, and there.
+
+        In this order: the parent may send in its turn what was given back. A fill that comes after the end takes what
+        was given back again.
+        """
         ticket = after.ticket
-        pending = after.status in ("PENDING_CANCEL", "PENDING_REPLACE")
+        returned = subtract(subtract(before.working, after.working), subtract(after.filled, before.filled))
+        venue = f"venue/{ticket.venue}"
+        # What the gate itself has stopped was never out.
+        if returned and turn.sender != venue:
+            turn.tell(venue, GiveBack(order_id=ticket.parent, quantity=returned))
         child = Piece(
             order_id=self.id,
             quantity=after.quantity,
             filled=after.filled,
             working=after.working,
             limit_price=after.limit_price,
-            pending=pending,
+            pending=pending or after.status in ("PENDING_CANCEL", "PENDING_REPLACE"),
         )
         turn.tell(
             f"order/{ticket.parent}",
@@ -303,9 +313,6 @@ class OrderActor(Actor):
                 released=released,
             ),
         )
-        returned = subtract(subtract(before.working, after.working), subtract(after.filled, before.filled))
-        if returned > ZERO:
-            turn.tell(f"venue/{ticket.venue}", GiveBack(order_id=ticket.parent, quantity=returned))
 
     def _reprice(self, message: Reprice, turn: Turn) -> None:
         """What the parent wants of its child; where it cannot be now, the parent hears how the child is."""
@@ -317,7 +324,8 @@ class OrderActor(Actor):
         resting = order.status in ("WORKING", "PARTIALLY_FILLED")
         # More than it has is for the gate's count of its parent to allow, and a child never asks for it.
         if not able or not resting or not order.filled < message.quantity <= order.quantity:
-            self._report_to_parent(order, order, ZERO, turn)
+            # Until the venue has answered, the parent is not to ask again.
+            self._report_to_parent(order, order, ZERO, turn, pending=not resting)
             return
         ticket = replace(order.ticket, quantity=message.quantity, limit_price=message.limit_price)
         self._record(

@@ -50,7 +50,7 @@ _MOMENT: Final = LOOK_EVERY / _MOMENTS
 class WorkActor(OrderActor):
     """`order/work-…`: a parent order; the only part of its state is the order, with its `work` in it."""
 
-    __slots__ = ("_asked", "_counted", "wake")
+    __slots__ = ("_asked", "_counted", "_repriced", "wake")
     ticking = True
 
     def __init__(self, address: str, parts: dict[str, Any]) -> None:
@@ -60,6 +60,8 @@ class WorkActor(OrderActor):
         """Whether the algorithm was asked since this process has the order in memory."""
         self._counted: Decimal | None = None
         """The instrument's volume up to which `work.volume` counts."""
+        self._repriced: datetime | None = None
+        """When children were last asked to change their price."""
 
     @property
     def due(self) -> datetime | None:
@@ -159,6 +161,9 @@ class WorkActor(OrderActor):
         if works.algorithm in FOLLOWING:
             look = self._next_look(turn.now)
             self.wake = look if decision.wake is None or look < decision.wake else decision.wake
+        if self._must_wait(order, decision.actions, turn):
+            self.wake = turn.now + LOOK_EVERY
+            return
         if decision.works is works and not decision.actions:
             return
         pieces, asked = self._placed(order, work, decision.actions, turn), _asked(decision.actions)
@@ -186,6 +191,21 @@ class WorkActor(OrderActor):
         mine = int(self.id[-4:], 16) % _MOMENTS * _MOMENT
         second = now.replace(microsecond=0) + mine
         return second if second > now else second + LOOK_EVERY
+
+    def _must_wait(self, order: Order, actions: Sequence[algo.Action], turn: Turn) -> bool:
+        """Whether this cannot be done now: the venue is away, or it has just refused another price."""
+        if any(isinstance(action, algo.Place | algo.Replace) for action in actions) and not self.sendable(order, turn):
+            return True
+        if any(isinstance(action, algo.Replace) for action in actions):
+            if self._repriced is not None and turn.now < self._repriced + LOOK_EVERY:
+                return True
+            self._repriced = turn.now
+        return False
+
+    def sendable(self, order: Order, turn: Turn) -> bool:
+        """Whether the gate would let anything through to the venue."""
+        venue = turn.peek(self._venue(order))
+        return venue is not None and bool(venue.up) and not venue.paused
 
     def _placed(
         self, order: Order, work: Work, actions: Sequence[algo.Action], turn: Turn
@@ -246,6 +266,7 @@ class WorkActor(OrderActor):
             )
         )
         after: Order = self.parts[""]
+        self._reserve_less(order, subtract(subtract(order.working, report.released), after.working), turn)
         work = work_.working(after)
         if after.open and work.held is not None and not work.children:
             held.child_over(self, after, work, work.held, turn)
@@ -328,7 +349,8 @@ class WorkActor(OrderActor):
                     command_id=message.command.command_id,
                 )
             )
-            self._reserve_less(order, subtract(order.quantity, ticket.quantity), turn)
+            after: Order = self.parts[""]
+            self._reserve_less(order, subtract(order.working, after.working), turn)
             turn.tell(f"venue/{ticket.venue}", AllowParent(order_id=self.id, quantity=ticket.quantity))
             self._drive(turn)
         self._answer(message.command, message.reply_to, refusal, turn)

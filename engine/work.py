@@ -199,16 +199,22 @@ def _child_moved(order: Order, work: Work, event: ChildMoved) -> Order:
     price = work.first_price
     if price is None and event.filled:
         price = EXACT.divide(event.notional, event.filled) if event.notional else None
+    total = ZERO
+    for one in children:
+        total = add(total, one.working)
+    filled = add(order.filled, event.filled)
+    # Less may be needed than is reserved: after a fill of a child that was over, or where the order was made smaller.
+    needed = max(total, subtract(order.quantity, filled), ZERO)
     status = order.status
     if event.filled and status == "WORKING":
         status = "PARTIALLY_FILLED"
     return replace(
         order,
         status=status,
-        filled=add(order.filled, event.filled),
+        filled=filled,
         notional=add(order.notional, event.notional),
         commission=add(order.commission, event.commission),
-        working=subtract(order.working, event.released),
+        working=min(subtract(order.working, event.released), needed),
         work=replace(work, children=children, first_price=price),
         updated_at=event.at,
     )
@@ -228,11 +234,15 @@ def _stopped(order: Order, work: Work, event: WorkStopped) -> Order:
 
 def _amended(order: Order, work: Work, event: WorkAmended) -> Order:
     works = None if work.works is None else amended(work.works, event.quantity, event.limit_price)
+    total = ZERO
+    for piece in work.children:
+        total = add(total, piece.working)
     return replace(
         order,
         quantity=event.quantity,
         limit_price=event.limit_price,
-        working=add(order.working, subtract(event.quantity, order.quantity)),
+        # What is at the venue stays reserved until it is over there.
+        working=max(total, subtract(event.quantity, order.filled)),
         work=replace(work, works=works),
         updated_at=event.at,
     )

@@ -1,0 +1,137 @@
+"""What goes wrong around an order that is worked at our side: late fills, refused children, a venue that is away."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from engine import reports as r
+from engine.commands import SetStatus
+from engine.events import ChildStopped
+from engine.messages import ExecutionCommand
+from engine.plan import ExecutionPlan
+from tests.actors.bench import Bench, D
+from tests.actors.test_work import PLAN, bench, fill, order, placed, tick, twap
+
+__all__ = ("bench",)
+
+
+def held(bench: Bench) -> Any:
+    return bench.part("subscriber/alice", "position/XNAS:AAPL")
+
+
+def modify(bench: Bench, name: str, number: str = "m-1", **fields: Any) -> Any:
+    plan = ExecutionPlan(plan_id=PLAN, action="MODIFY_ORDER")
+    command = ExecutionCommand(command_id=number, subscriber_id="alice", order_id=name, plan=plan, **fields)
+    return bench.ask("subscriber/alice", command)
+
+
+def test_the_rest_of_a_market_to_limit_order_passes_the_gate(bench: Bench) -> None:
+    name = placed(bench, order_type="MARKET_TO_LIMIT")
+    (child,) = bench.sent(r.SubmitOrder)
+    fill(bench, child, "40")
+    bench.tell(
+        f"order/{child.client_order_id}",
+        r.Canceled(client_order_id=child.client_order_id, reason="", at=bench.now, filled=D(40)),
+    )
+    assert [stopped.reason for stopped in bench.events(ChildStopped)] == []
+    assert [child.quantity for child in bench.sent(r.SubmitOrder)] == [100, 60]
+    assert order(bench, name).open
+
+
+def test_what_the_gate_stopped_is_not_given_back(bench: Bench) -> None:
+    name = placed(bench, plan=twap())
+    before = bench.part("venue/test", f"parent/{name}").out
+    bench.tell("venue/test", r.SessionDown(venue="test", reason="away", at=bench.now))
+    bench.wait(300)
+    assert bench.part("venue/test", f"parent/{name}").out == before
+
+
+def test_a_fill_after_a_childs_end_counts_at_the_gate(bench: Bench) -> None:
+    name = placed(bench, plan=twap())
+    (child,) = bench.sent(r.SubmitOrder)
+    bench.tell(
+        f"order/{child.client_order_id}", r.Canceled(client_order_id=child.client_order_id, reason="", at=bench.now)
+    )
+    assert bench.part("venue/test", f"parent/{name}").out == 0
+    fill(bench, child)
+    assert bench.part("venue/test", f"parent/{name}").out == 20
+    found = order(bench, name)
+    assert (found.filled, found.working, held(bench).working_buy) == (20, 80, 80)
+
+
+def test_an_amended_order_does_not_ask_a_child_without_end(bench: Bench) -> None:
+    name = placed(bench, plan=twap(execution_urgency=D("0.2")), limit_price="100")
+    (child,) = bench.sent(r.SubmitOrder)
+    assert modify(bench, name, limit_price=D("90")).status == "ACCEPTED"
+    assert bench.sent(r.ReplaceVenueOrder) == []
+    bench.tell(
+        f"order/{child.client_order_id}",
+        r.Accepted(client_order_id=child.client_order_id, venue_order_id="V", at=bench.now),
+    )
+    bench.wait(1)
+    (replaced,) = bench.sent(r.ReplaceVenueOrder)
+    assert replaced.limit_price == 90
+
+
+def test_a_venue_that_refuses_a_price_is_not_asked_in_a_loop(bench: Bench) -> None:
+    name = placed(bench, plan=twap(execution_urgency=D("0.2")), limit_price="100")
+    (child,) = bench.sent(r.SubmitOrder)
+    address = f"order/{child.client_order_id}"
+    bench.tell(address, r.Accepted(client_order_id=child.client_order_id, venue_order_id="V", at=bench.now))
+    bench.tell("venue/test", SetStatus(status="PAUSED", reason="a look", by="me"))
+    assert modify(bench, name, limit_price=D("90")).status == "ACCEPTED"
+    bench.tell("venue/test", SetStatus(status="ACTIVE", reason="all is well", by="me"))
+    bench.wait(1)
+    for _ in range(3):
+        refused = r.ReplaceRejected(client_order_id=child.client_order_id, reason="no", at=bench.now)
+        bench.tell(address, refused)
+    assert len(bench.sent(r.ReplaceVenueOrder)) == 1
+    bench.wait(1)
+    assert len(bench.sent(r.ReplaceVenueOrder)) == 2
+
+
+def test_an_amended_order_keeps_what_is_at_the_venue_reserved(bench: Bench) -> None:
+    name = placed(bench, plan=twap(execution_urgency=D("0.2"), chunk_count_hint=2), limit_price="100")
+    (child,) = bench.sent(r.SubmitOrder)
+    assert modify(bench, name, quantity=D("10")).status == "ACCEPTED"
+    assert held(bench).working_buy == 50
+    fill(bench, child)
+    assert (held(bench).quantity, held(bench).working_buy, held(bench).reserved_buy) == (50, 0, 0)
+    assert order(bench, name).status == "FILLED"
+
+
+def test_an_amended_order_gives_back_what_its_cancelled_child_had(bench: Bench) -> None:
+    name = placed(bench, plan=twap(execution_urgency=D("0.2"), chunk_count_hint=2), limit_price="100")
+    (child,) = bench.sent(r.SubmitOrder)
+    assert modify(bench, name, quantity=D("10")).status == "ACCEPTED"
+    canceled = r.Canceled(client_order_id=child.client_order_id, reason="as asked", at=bench.now)
+    bench.tell(f"order/{child.client_order_id}", canceled)
+    assert (held(bench).working_buy, order(bench, name).working) == (10, 10)
+
+
+def test_a_stop_whose_price_comes_while_the_venue_is_away_waits_for_it(bench: Bench) -> None:
+    name = placed(bench, side="SELL", order_type="STOP", stop_price=D("95"))
+    bench.tell("venue/test", r.SessionDown(venue="test", reason="away", at=bench.now))
+    tick(bench, "94")
+    assert order(bench, name).open
+    batches = len(bench.journal.batches)
+    bench.wait(60)
+    assert len(bench.journal.batches) == batches
+    # Its price has come, and stays come.
+    bench.now += timedelta(seconds=1)
+    bench.open()
+    assert [child.quantity for child in bench.sent(r.SubmitOrder)] == [100]
+
+
+def test_no_child_is_sent_before_the_venue_is_back_after_a_restart(bench: Bench) -> None:
+    name = placed(bench, plan=twap())
+    sent = len(bench.sent(r.SubmitOrder))
+    bench.now += timedelta(seconds=300)
+    bench.restart()
+    bench.wait(5)
+    assert order(bench, name).work.placed == sent
+    assert bench.events(ChildStopped) == []
+    bench.open()
+    bench.quote("AAPL", "100")
+    assert len(bench.sent(r.SubmitOrder)) > 0
