@@ -121,6 +121,8 @@ class OrderActor(Actor):
     def _modify(self, message: ModifyOrder, turn: Turn) -> None:
         order, command = self.order, message.command
         refusal = self._not_theirs(command)
+        if refusal is None and order is not None and order.ticket.parent:
+            refusal = "NOT_MODIFIABLE", f"order_id: {self.id} is a part of {order.ticket.parent}; change that"
         if refusal is None and order is not None and order_.completes(order, command):
             for event in order_.completion(order, command.command_id, turn.now):
                 self._record(event, turn)

@@ -150,7 +150,9 @@ class SubscriberActor(Actor):
             return
         turn.pace.add(self.id, turn.now)
         ticket = self._ticket(request, key, decided, turn)
-        outcome = Outcome(request_id=request.request_id, status="ACCEPTED", orders=(ticket.order_id,))
+        worked = decided.worked
+        said = None if worked is None else worked.unused
+        outcome = Outcome(request_id=request.request_id, status="ACCEPTED", reason=said, orders=(ticket.order_id,))
         turn.record(
             e.RequestAccepted(
                 at=turn.now,
@@ -167,7 +169,6 @@ class SubscriberActor(Actor):
             )
         )
         turn.answered(self.id, key, asked, outcome)
-        worked = decided.worked
         start = StartOrder(ticket=ticket) if worked is None or not worked.here else worked.start(ticket)
         turn.tell(f"order/{ticket.order_id}", start)
         turn.reply(outcome)

@@ -55,6 +55,12 @@ class Prepared(Struct, frozen=True, gc=False):
         return self.works is not None or self.held is not None
 
     @property
+    def unused(self) -> str | None:
+        """What was hinted and is not done, and why: the order is accepted all the same."""
+        notes = [f"{note.field}: {note.why}" for note in self.spec.honoured if note.how == "hint not used"]
+        return "; ".join(notes) or None
+
+    @property
     def judged_at(self) -> Decimal | None:
         """The limit price that risk judges: none of an order that waits, whose price is not of now."""
         return None if WAITING.intersection(self.spec.emulators) else self.spec.limit_price

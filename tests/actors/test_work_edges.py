@@ -10,7 +10,7 @@ from engine.commands import SetStatus
 from engine.events import ChildStopped
 from engine.messages import ExecutionCommand
 from engine.plan import ExecutionPlan
-from tests.actors.bench import Bench, D
+from tests.actors.bench import Bench, D, request
 from tests.actors.test_work import PLAN, bench, fill, order, placed, tick, twap
 
 __all__ = ("bench",)
@@ -135,3 +135,23 @@ def test_no_child_is_sent_before_the_venue_is_back_after_a_restart(bench: Bench)
     bench.open()
     bench.quote("AAPL", "100")
     assert len(bench.sent(r.SubmitOrder)) > 0
+
+
+def test_a_child_is_changed_by_way_of_its_parent_only(bench: Bench) -> None:
+    name = placed(bench, plan=twap(execution_urgency=D("0.2")), limit_price="100")
+    (child,) = bench.sent(r.SubmitOrder)
+    accepted = r.Accepted(client_order_id=child.client_order_id, venue_order_id="V", at=bench.now)
+    bench.tell(f"order/{child.client_order_id}", accepted)
+    outcome = modify(bench, child.client_order_id, quantity=D("200"))
+    assert (outcome.status, outcome.code) == ("DENIED", "NOT_MODIFIABLE")
+    assert name in outcome.reason
+    assert bench.sent(r.ReplaceVenueOrder) == []
+
+
+def test_a_hint_that_is_not_used_is_said_in_the_answer(bench: Bench) -> None:
+    asked = request(1, plan=ExecutionPlan(plan_id=PLAN, preferred_execution_style="TWAP"))
+    outcome = bench.ask("subscriber/alice", asked)
+    assert outcome.status == "ACCEPTED"
+    assert outcome.reason == (
+        "plan.preferred_execution_style: TWAP needs max_execution_window_minutes or an order that ends"
+    )
