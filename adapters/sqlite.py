@@ -36,17 +36,19 @@ class Connection:
             check_same_thread=False,
         )
         self._thread = ThreadPoolExecutor(1, "sqlite")
-        self._last: Future[Any] | None = None
+        self._under_way: tuple[Future[Any], ...] = ()
+        """All that was asked of the thread: the last may be cancelled while one before it is still being done."""
         self._took_s = 0.0
 
     @property
     def idle(self) -> bool:
         """Whether nothing is under way in the thread."""
-        return self._last is None or self._last.done()
+        return all(future.done() for future in self._under_way)
 
     async def run(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **named: P.kwargs) -> T:
-        """Does a piece of work in the thread. Who is cancelled meanwhile leaves it under way."""
-        future = self._last = self._thread.submit(partial(work, self.raw, *args, **named))
+        """Does a piece of work in the thread. Who is cancelled meanwhile leaves it under way, if it has begun."""
+        future = self._thread.submit(partial(work, self.raw, *args, **named))
+        self._under_way = (*(one for one in self._under_way if not one.done()), future)
         return await asyncio.wrap_future(future)
 
     async def quick(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **named: P.kwargs) -> T:
