@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors import amend, gross, membership, steering, supervise, targets
 from actors.actor import Actor
@@ -232,6 +233,8 @@ class SubscriberActor(Actor):
             spec,
             self.limits(turn),
         )
+        if worked is not None and worked.waits:
+            figures = replace(figures, limit_price=None)
         account_ = profile.accounts.get(route.name, self.id)
         supervised = controls is not None or rules.controls is not None
         levered = leverage(request, allocation)

@@ -61,9 +61,15 @@ class Prepared(Struct, frozen=True, gc=False):
         return "; ".join(notes) or None
 
     @property
+    def waits(self) -> bool:
+        """Whether its price is not of now, so that nothing says how far from the market it may be."""
+        return not WAITING.isdisjoint(self.spec.emulators)
+
+    @property
     def judged_at(self) -> Decimal | None:
-        """The limit price that risk judges: none of an order that waits, whose price is not of now."""
-        return None if WAITING.intersection(self.spec.emulators) else self.spec.limit_price
+        """The price that risk judges, and reserves: of an order that waits the highest it names."""
+        prices = (self.spec.limit_price, self.spec.stop_price if self.waits else None)
+        return max((price for price in prices if price is not None), default=None)
 
     def shape(self, ticket: Ticket) -> Ticket:
         """The ticket as it is specified."""

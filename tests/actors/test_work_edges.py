@@ -155,3 +155,14 @@ def test_a_hint_that_is_not_used_is_said_in_the_answer(bench: Bench) -> None:
     assert outcome.reason == (
         "plan.preferred_execution_style: TWAP needs max_execution_window_minutes or an order that ends"
     )
+
+
+def test_a_stop_reserves_what_it_will_pay_and_not_what_the_market_is_now(bench: Bench) -> None:
+    bench.join("bob", cash="12000", collar_bps=D(100))
+    asked = request(1, "bob", quantity="100", order_type="STOP", stop_price=D("150"))
+    outcome = bench.ask("subscriber/bob", asked)
+    assert (outcome.status, outcome.code) == ("DENIED", "INSUFFICIENT_CASH")
+    asked = request(2, "bob", quantity="50", order_type="STOP", stop_price=D("150"))
+    assert bench.ask("subscriber/bob", asked).status == "ACCEPTED"
+    position = bench.part("subscriber/bob", "position/XNAS:AAPL")
+    assert (position.working_buy, position.reserved_buy) == (50, 7500)
