@@ -68,12 +68,6 @@ class ExecutionPlan(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         given = {name: getattr(self, name) for name in self.__struct_fields__[2:]}
         return tuple(name for name, value in given.items() if value is not None and value is not False)
 
-    def demands(self) -> str | None:
-        """What this plan asks for beyond one order sent at once, or None: nothing that is asked for is dropped."""
-        for name in self.asked():
-            return f"plan.{name}: orders are sent whole and at once; leave it out"
-        return None
-
 
 def _is_time(plan_id: str) -> bool:
     """Whether the id's digits (EXP_20251201_143450_…, already in the pattern) are a date and a time that exist."""
