@@ -14,6 +14,7 @@ from engine.commands import CancelOrder, CommandDone, ModifyOrder, ReplaceApprov
 from engine.config import InstrumentSpec
 from engine.exposure import expose
 from engine.figures import Figures, measure
+from engine.grouping import CancelGroup, address_of
 from engine.idempotency import fingerprint, key_of
 from engine.messages import ExecutionCommand, Outcome
 from engine.refusal import Refusal
@@ -43,9 +44,7 @@ def command(actor: SubscriberActor, command: ExecutionCommand, turn: Turn) -> No
     elif action == "MODIFY_ORDER":
         turn.tell(f"order/{command.order_id}", ModifyOrder(command=command, reply_to=reply_to))
     else:
-        text = "group_id: orders are not worked in groups; cancel them one by one"
-        done = CommandDone(command=command, reply_to=reply_to, code="PLAN_UNSUPPORTED", reason=text, order_id="")
-        command_done(actor, done, turn)
+        turn.tell(address_of(actor.id, command.group_id or ""), CancelGroup(command=command, reply_to=reply_to))
 
 
 def command_done(actor: SubscriberActor, done: CommandDone, turn: Turn) -> None:

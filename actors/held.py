@@ -82,7 +82,7 @@ def watch(actor: WorkActor, turn: Turn) -> None:
     # What is due and cannot be done now is looked at again, and not at once.
     actor.wake = turn.now + RETRY if due is not None and due <= turn.now else due
     trigger = held.trigger
-    if held.phase != "WAITING" or trigger is None:
+    if held.phase != "WAITING" or trigger is None or held.joining:
         unwatch(actor, turn)
         return
 

@@ -9,6 +9,7 @@ from actors.actor import Actor
 from actors.dead import DeadLettersActor
 from actors.desk import DeskActor
 from actors.door import DoorActor
+from actors.group import GroupActor
 from actors.journal import Key, Mail
 from actors.order import OrderActor
 from actors.post import PostActor
@@ -33,6 +34,7 @@ KINDS: Final[dict[str, type[Actor]]] = {
         DeadLettersActor,
         DoorActor,
         PostActor,
+        GroupActor,
     )
 }
 ACTORS: Final = (*KINDS.values(), WorkActor)

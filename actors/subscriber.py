@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors import amend, gross, membership, steering, supervise, targets
+from actors import amend, gross, grouped, membership, steering, supervise, targets
 from actors.actor import Actor
 from actors.turn import Turn
 from actors.worked import Prepared, prepare
@@ -172,6 +172,8 @@ class SubscriberActor(Actor):
         turn.answered(self.id, key, asked, outcome)
         start = StartOrder(ticket=ticket) if worked is None or not worked.here else worked.start(ticket)
         turn.tell(f"order/{ticket.order_id}", start)
+        if request.group is not None:
+            grouped.joins(request.group, ticket, turn)
         turn.reply(outcome)
         if decided.supervised:
             gross.placed(ticket, turn)
@@ -284,6 +286,7 @@ class SubscriberActor(Actor):
             strategy_id=request.strategy_id,
             provenance=request.provenance,
             approved_at=turn.now,
+            group="" if request.group is None else request.group.group_id,
         )
         return ticket if worked is None else worked.shape(ticket)
 

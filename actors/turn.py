@@ -20,7 +20,7 @@ from engine.identity import ORDERS_PER_BATCH, order_id, partition_in, partition_
 from engine.messages import Outcome
 from engine.rules import Rules
 
-INSIDE = frozenset({"subscriber", "strategy", "order", "venue", "desk", "dead", "door", "post"})
+INSIDE = frozenset({"subscriber", "strategy", "order", "venue", "desk", "dead", "door", "post", "group"})
 """Kinds of addresses that are actors; any other address is outside and waits for the commit."""
 
 OUTSIDE = ("reply/", "local/")

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
-from actors import gross, held
+from actors import gross, grouped, held
 from actors.order import OrderActor
 from actors.turn import Turn
 from engine import emulate
@@ -34,6 +34,7 @@ from engine.commands import (
     StartWork,
     Tick,
 )
+from engine.grouping import ReleaseOrder, ResizeOrder
 from engine.messages import ExecutionCommand
 from engine.order import Order
 from engine.values import ZERO, is_multiple, multiply, subtract
@@ -93,7 +94,7 @@ class WorkActor(OrderActor):
         turn.tell(f"venue/{ticket.venue}", AllowParent(order_id=self.id, quantity=ticket.quantity))
         if message.held is not None and message.release is not None:
             held.release(self, message.held, message.release, turn)
-        self._drive(turn)
+        self.drive(turn)
 
     def end(self, status: Any, code: str, reason: str, turn: Turn) -> None:
         order: Order = self.parts[""]
@@ -103,12 +104,14 @@ class WorkActor(OrderActor):
             code, reason = missed.code, f"{reason}: {missed.reason}" if reason else missed.reason
         about = order_.about(order, turn.now)
         turn.record(work_.WorkEnded(**about, status=status, code=code, reason=reason, filled=order.filled))
-        self._reserve_less(order, rest, turn)
+        self.reserve_less(order, rest, turn)
         turn.tell(f"venue/{ticket.venue}", AllowParent(order_id=self.id, quantity=ZERO))
         if missed is not None:
             turn.alarm(code, self.address, reason)
+        if ticket.group:
+            grouped.ended(order, status, turn)
 
-    def _reserve_less(self, order: Order, units: Decimal, turn: Turn) -> None:
+    def reserve_less(self, order: Order, units: Decimal, turn: Turn) -> None:
         """Gives units of the reservation back to the subscriber; below zero it takes more."""
         if not units:
             return
@@ -128,7 +131,7 @@ class WorkActor(OrderActor):
 
     # what happens to it
 
-    def _drive(self, turn: Turn) -> None:
+    def drive(self, turn: Turn) -> None:
         """Asks what is to be done now."""
         self._asked = True
         order = self.order
@@ -265,23 +268,25 @@ class WorkActor(OrderActor):
                 released=report.released,
             )
         )
+        if order.ticket.group:
+            grouped.child(self, order, report, turn)
         after: Order = self.parts[""]
-        self._reserve_less(order, subtract(subtract(order.working, report.released), after.working), turn)
+        self.reserve_less(order, subtract(subtract(order.working, report.released), after.working), turn)
         work = work_.working(after)
         if after.open and work.held is not None and not work.children:
             held.child_over(self, after, work, work.held, turn)
-        self._drive(turn)
+        self.drive(turn)
 
     # commands
 
     def _tick_work(self, _: Tick, turn: Turn) -> None:
-        self._drive(turn)
+        self.drive(turn)
         order = self.order
         if order is not None and work_.working(order).held is not None:
             held.watch(self, turn)
 
     def _recover_work(self, _: Recover, turn: Turn) -> None:
-        self._drive(turn)
+        self.drive(turn)
 
     def _cancel_work(self, message: CancelOrder, turn: Turn) -> None:
         order, command = self.order, message.command
@@ -297,7 +302,7 @@ class WorkActor(OrderActor):
                 if waiting is not None:
                     held.follow(self, emulate.on_cancel(waiting, message.reason), turn)
                 else:
-                    self._drive(turn)
+                    self.drive(turn)
         self._answer(command, message.reply_to, refusal, turn)
 
     def _modify_work(self, message: ModifyOrder, turn: Turn) -> None:
@@ -350,9 +355,11 @@ class WorkActor(OrderActor):
                 )
             )
             after: Order = self.parts[""]
-            self._reserve_less(order, subtract(order.working, after.working), turn)
+            self.reserve_less(order, subtract(order.working, after.working), turn)
             turn.tell(f"venue/{ticket.venue}", AllowParent(order_id=self.id, quantity=ticket.quantity))
-            self._drive(turn)
+            if order.ticket.group:
+                grouped.amended(order, ticket.quantity, turn)
+            self.drive(turn)
         self._answer(message.command, message.reply_to, refusal, turn)
 
     def _folded(self, event: Any) -> None:
@@ -367,6 +374,8 @@ class WorkActor(OrderActor):
         ReplaceApproved: _amend,
         Tick: _tick_work,
         Recover: _recover_work,
+        ReleaseOrder: grouped.released,
+        ResizeOrder: grouped.resized,
     }
     APPLY: ClassVar[Any] = dict.fromkeys(work_.FOLDED, _folded)
 

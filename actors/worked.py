@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from actors import grouped
 from actors.turn import Turn
 from engine.algos.contract import Algorithm, Iceberg, Parent, Works
 from engine.algos.start import Known, begin
@@ -16,6 +17,7 @@ from engine.commands import StartWork, Ticket
 from engine.config import InstrumentSpec
 from engine.emulate import Held, Release, hold, reducible
 from engine.gate import Venue
+from engine.grouping import linked
 from engine.messages import ExecutionRequest
 from engine.plan import ExecutionPlan
 from engine.refusal import Refusal
@@ -114,8 +116,11 @@ def prepare(
     spec = translate(request, sized.side, sized.quantity, venue.capabilities, instrument, now, arrival, session_end)
     if isinstance(spec, Refusal):
         return spec
-    if "GROUP" in spec.emulators:
-        return Refusal("VENUE_CANNOT", f"group: orders go to venue {venue.name} without; leave it out")
+    if request.group is not None:
+        joined = grouped.refused(subscriber_id, request.group, spec.quantity, turn) or linked(spec, request.group)
+        if isinstance(joined, Refusal):
+            return joined
+        spec = joined
     if "REDUCE_ONLY" in spec.emulators:
         reduced = _reduced(spec, closable)
         if isinstance(reduced, Refusal):

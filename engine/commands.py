@@ -60,6 +60,8 @@ class Ticket(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=
     approved_at: datetime
     parent: str = ""
     """The order that this one is a child of, which holds the reservation."""
+    group: str = ""
+    """The group of its subscriber that it belongs to."""
 
     @property
     def instrument(self) -> str:

@@ -42,6 +42,8 @@ class Held(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     total: Decimal | None = None
     stop: Decimal | None = None
     """The trigger's price when it fired."""
+    joining: bool = False
+    """It waits for its group first, and for nothing else before that."""
 
 
 class Release(Struct, frozen=True, gc=False, kw_only=True):
@@ -111,12 +113,17 @@ def hold(
         if isinstance(found, Refusal):
             return found
         trigger = found
-    if "POST_ONLY" in spec.emulators and (refusal := crosses(spec.side, spec.limit_price, quote)) is not None:
+    joining = "GROUP" in spec.emulators
+    if joining and spec.expires_at is not None:
+        ends.append(spec.expires_at)
+    elif "POST_ONLY" in spec.emulators and (refusal := crosses(spec.side, spec.limit_price, quote)) is not None:
         return refusal
-    held = Held(trigger=trigger, release_at=release_at, ends_at=min(ends, default=None))
+    held = Held(joining=joining, trigger=trigger, release_at=release_at, ends_at=min(ends, default=None))
     step: Step = held, None
     if held.ends_at is not None and now >= held.ends_at:
         return Refusal("TIME_OVER", f"its time was over at {held.ends_at.isoformat()}")
+    if joining:
+        return step
     if trigger is not None and quote is not None:
         step = on_market(spec, held, quote, now, closable)
     elif trigger is None and (release_at is None or now >= release_at):
@@ -151,13 +158,13 @@ def reducible(side: Side, closable: Decimal) -> Decimal:
 def due(held: Held) -> datetime | None:
     """When `on_time` has something to do next, or None."""
     times = [held.ends_at] if held.phase in ("WAITING", "FIRST", "LAST") else []
-    times += [held.release_at] if held.phase == "WAITING" else []
+    times += [held.release_at] if held.phase == "WAITING" and not held.joining else []
     return min((time for time in times if time is not None), default=None)
 
 
 def on_market(spec: Specification, held: Held, data: MarketData, now: datetime, closable: Decimal) -> Step:
     """What a quote, a print or a bar does to an order that waits for a price."""
-    if held.phase != "WAITING" or held.trigger is None:
+    if held.phase != "WAITING" or held.trigger is None or held.joining:
         return held, None
     if held.ends_at is not None and now >= held.ends_at:
         return on_time(spec, held, now, closable)
@@ -175,9 +182,41 @@ def on_time(spec: Specification, held: Held, now: datetime, closable: Decimal) -
             return replace(held, phase="OVER"), End("EXPIRED", "TIME_OVER", reason)
         if held.phase in ("FIRST", "LAST"):
             return replace(held, phase="ENDING"), Withdraw("TIME_OVER", reason)
-    elif held.phase == "WAITING" and held.trigger is None and held.release_at is not None and now >= held.release_at:
-        return _release(spec, held, closable)
+    elif held.phase == "WAITING" and not held.joining and held.trigger is None and held.release_at is not None:
+        return _release(spec, held, closable) if now >= held.release_at else (held, None)
     return held, None
+
+
+def admit(
+    spec: Specification, held: Held, now: datetime, quote: Quote | None, last: Decimal | None, closable: Decimal
+) -> Step:
+    """The order's group lets it go: from now on it waits for its own price and time, if for anything.
+
+    A trailing stop begins to trail now, where there is a market to begin from.
+    """
+    held = replace(held, joining=False)
+    if held.ends_at is not None and now >= held.ends_at:
+        return on_time(spec, held, now, closable)
+    if "POST_ONLY" in spec.emulators and (refusal := crosses(spec.side, spec.limit_price, quote)) is not None:
+        return replace(held, phase="OVER"), End("CANCELED", refusal.code, refusal.reason)
+    if held.trigger is None:
+        waits = held.release_at is not None and now < held.release_at
+        return (held, None) if waits else _release(spec, held, closable)
+    found = _trigger(spec, now, quote, last) if spec.kind in TRAILING else held.trigger
+    if not isinstance(found, Refusal):
+        held = replace(held, trigger=found)
+    return (held, None) if quote is None else on_market(spec, held, quote, now, closable)
+
+
+def more(spec: Specification, held: Held, quantity: Decimal) -> Release:
+    """What is sent beside what an order has at the venue already, where it is to be larger."""
+    return Release(
+        quantity=quantity,
+        order_type=spec.order_type,
+        limit_price=_limit(spec, held),
+        time_in_force=spec.time_in_force,
+        expires_at=spec.expires_at,
+    )
 
 
 def on_position(spec: Specification, held: Held, filled: Decimal, closable: Decimal) -> Step:

@@ -141,6 +141,7 @@ def child_ticket(
         parent,
         order_id=order_id,
         parent=parent.order_id,
+        group="",
         quantity=quantity,
         order_type=order_type,
         limit_price=limit_price,
@@ -234,6 +235,7 @@ def _stopped(order: Order, work: Work, event: WorkStopped) -> Order:
 
 def _amended(order: Order, work: Work, event: WorkAmended) -> Order:
     works = None if work.works is None else amended(work.works, event.quantity, event.limit_price)
+    spec = work.spec if work.held is None else replace(work.spec, quantity=event.quantity)
     total = ZERO
     for piece in work.children:
         total = add(total, piece.working)
@@ -243,7 +245,7 @@ def _amended(order: Order, work: Work, event: WorkAmended) -> Order:
         limit_price=event.limit_price,
         # What is at the venue stays reserved until it is over there.
         working=max(total, subtract(event.quantity, order.filled)),
-        work=replace(work, works=works),
+        work=replace(work, spec=spec, works=works),
         updated_at=event.at,
     )
 

@@ -84,10 +84,10 @@ def test_a_command_to_execute_is_its_request_and_decided_once(bench: Bench, rest
     assert len(bench.sent(r.SubmitOrder)) == 1
 
 
-def test_groups_are_refused_in_words(bench: Bench) -> None:
+def test_a_group_that_is_not_there_cannot_be_cancelled(bench: Bench) -> None:
     plan = ExecutionPlan(plan_id="EXP_20260105_143000_abcde", action="CANCEL_GROUP")
     command = ExecutionCommand(command_id="c-1", subscriber_id="alice", plan=plan, group_id="g")
-    assert ask(bench, command).code == "PLAN_UNSUPPORTED"
+    assert ask(bench, command).code == "UNKNOWN_GROUP"
 
 
 # limits, with open orders counted
