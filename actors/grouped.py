@@ -190,5 +190,6 @@ def _amend(actor: WorkActor, quantity: Decimal, turn: Turn) -> None:
         return
     about = order_.about(order, turn.now)
     turn.record(work_.WorkAmended(**about, quantity=quantity, limit_price=order.limit_price))
-    actor.reserve_less(order, subtract(order.quantity, quantity), turn)
+    after: Order = actor.parts[""]
+    actor.reserve_less(order, subtract(order.working, after.working), turn)
     turn.tell(f"venue/{order.ticket.venue}", AllowParent(order_id=actor.id, quantity=quantity))

@@ -268,10 +268,11 @@ class WorkActor(OrderActor):
                 released=report.released,
             )
         )
+        moved: Order = self.parts[""]
+        self.reserve_less(order, subtract(subtract(order.working, report.released), moved.working), turn)
         if order.ticket.group:
             grouped.child(self, order, report, turn)
         after: Order = self.parts[""]
-        self.reserve_less(order, subtract(subtract(order.working, report.released), after.working), turn)
         work = work_.working(after)
         if after.open and work.held is not None and not work.children:
             held.child_over(self, after, work, work.held, turn)
