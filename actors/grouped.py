@@ -14,11 +14,12 @@ from engine import order as order_
 from engine import work as work_
 from engine.commands import AllowParent, CancelOrder, ChildReport, Reprice, Ticket
 from engine.grouping import JoinGroup, MemberEnded, MemberFilled, MemberReplaced, ReleaseOrder, ResizeOrder, address_of
-from engine.groups import join
+from engine.groups import Group, join
 from engine.instructions import Membership
+from engine.ledger import Position, release
 from engine.order import Order
 from engine.refusal import Refusal
-from engine.values import ZERO, add, minus, subtract
+from engine.values import ZERO, Side, add, instrument_key, minus, subtract
 from engine.working import Piece
 
 if TYPE_CHECKING:
@@ -32,6 +33,26 @@ def refused(subscriber_id: str, membership: Membership, quantity: Decimal, turn:
     """Why the group would not take such an order, as far as the group is in memory."""
     step = join(turn.peek(address_of(subscriber_id, membership.group_id)), membership, "", quantity)
     return step if isinstance(step, Refusal) else None
+
+
+def counted(position: Position, subscriber_id: str, membership: Membership, side: Side, turn: Turn) -> Position:
+    """The position that a new order of a group is judged by: legs of which one fills at most count once, and a child
+    is only ever sent when its parent on the other side was filled. What is reserved is each order's own, all the same.
+    """
+    group: Group | None = turn.peek(address_of(subscriber_id, membership.group_id))
+    for member in () if group is None else group.members:
+        order: Order | None = turn.peek(f"order/{member.order_id}")
+        if order is None or order.ticket.instrument != instrument_key(position.exchange, position.symbol):
+            continue
+        ticket, working = order.ticket, order.working
+        fills = membership.role == "CHILD" and member.role == "PARENT" and ticket.side != side
+        once = membership.kind != "OTO" and member.role != "PARENT" and ticket.side == side
+        if working and (fills or (once and membership.role != "PARENT")):
+            position = release(position, ticket.side, working, order.reserved)
+        if fills:
+            filled = working if ticket.side == "BUY" else minus(working)
+            position = replace(position, quantity=add(position.quantity, filled))
+    return position
 
 
 def joins(membership: Membership, ticket: Ticket, turn: Turn) -> None:
@@ -65,11 +86,7 @@ def child(actor: WorkActor, before: Order, report: ChildReport, turn: Turn) -> N
     if known is None or not known.pending or not before.open or before.cancelling:
         return
     if report.open and not report.child.pending and report.child.quantity == known.quantity:
-        # Asked again, it would be refused again; the next change of size asks again.
-        _settle(actor, turn)
-        if _surplus(actor.parts[""]) > ZERO:
-            reason = f"{report.child.order_id} stays at {known.quantity}: more than its group wants may fill"
-            turn.alarm("GROUP_UNEVEN", actor.address, reason)
+        _kept(actor, report.child, turn)
         return
     _level(actor, turn)
     if not report.open:
@@ -164,8 +181,26 @@ def _level(actor: WorkActor, turn: Turn) -> None:
             turn.tell(f"order/{piece.order_id}", reprice)
         else:
             # What is still wanted of it is sent anew when it is gone.
-            turn.tell(f"order/{piece.order_id}", CancelOrder(reason=f"by {actor.id}, for its group"))
+            turn.tell(f"order/{piece.order_id}", CancelOrder(reason=_reason(actor)))
     _settle(actor, turn)
+
+
+def _kept(actor: WorkActor, piece: Piece, turn: Turn) -> None:
+    """The venue keeps a child as it is: what it will not replace is cancelled, and what it will not cancel is told."""
+    order: Order = actor.parts[""]
+    at_work = turn.peek(f"order/{piece.order_id}")
+    if _surplus(order) <= ZERO or at_work is None:
+        _settle(actor, turn)
+    elif at_work.reason != _reason(actor):
+        turn.record(work_.WorkMoved(**order_.about(order, turn.now), asked=(piece.order_id,)))
+        turn.tell(f"order/{piece.order_id}", CancelOrder(reason=_reason(actor)))
+    else:
+        reason = f"{piece.order_id} stays at {piece.quantity}: more than its group wants may fill"
+        turn.alarm("GROUP_UNEVEN", actor.address, reason)
+
+
+def _reason(actor: WorkActor) -> str:
+    return f"by {actor.id}, for its group"
 
 
 def _modifiable(order: Order, piece: Piece, turn: Turn) -> bool:

@@ -222,6 +222,8 @@ class SubscriberActor(Actor):
             if isinstance(prepared, Refusal):
                 return prepared
             worked, quantity, limit = prepared, prepared.spec.quantity, prepared.judged_at
+            if request.group is not None:
+                position = grouped.counted(position, self.id, request.group, sized.side, turn)
         figures = measure(
             now,
             sized.side,
