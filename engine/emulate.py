@@ -114,8 +114,8 @@ def hold(
             return found
         trigger = found
     joining = "GROUP" in spec.emulators
-    if joining and spec.expires_at is not None:
-        ends.append(spec.expires_at)
+    if joining:
+        ends += [] if spec.expires_at is None else [spec.expires_at]
     elif "POST_ONLY" in spec.emulators and (refusal := crosses(spec.side, spec.limit_price, quote)) is not None:
         return refusal
     held = Held(joining=joining, trigger=trigger, release_at=release_at, ends_at=min(ends, default=None))

@@ -9,7 +9,7 @@ import pytest
 from engine import reports as r
 from engine.commands import Kill
 from engine.events import CommandDecided, RequestDenied
-from engine.messages import ExecutionCommand
+from engine.messages import ExecutionCommand, Quote
 from engine.plan import ExecutionPlan
 from engine.work import WorkEnded
 from tests.actors.bench import Bench, D
@@ -238,7 +238,8 @@ def test_a_brackets_children_cover_what_is_filled_as_it_fills(desk: Desk, bench:
     exits(desk, "BRACKET", "CHILD")
     assert desk.at_venue("profit") == []
     desk.fills("entry", 30)
-    assert [child.quantity for child in desk.at_venue("profit")] == [30]
+    assert [(child.quantity, child.ticket.group) for child in desk.at_venue("profit")] == [(30, "")]
+    assert bench.part("venue/test", f"parent/{desk.orders['profit']}").quantity == 30
     assert (desk.order("stop").quantity, desk.reserved) == (30, True)
     desk.fills("entry", 70)
     assert [child.quantity for child in desk.at_venue("profit")] == [30, 70]
@@ -263,6 +264,9 @@ def test_a_stop_that_waits_for_its_parent_does_not_fire(desk: Desk, bench: Bench
     desk.place("entry", "BRACKET", "PARENT", limit_price="90")
     exits(desk, "BRACKET", "CHILD")
     tick(bench, "94")
+    market = bench.partition.turn.market
+    quote = Quote(exchange="XNAS", symbol="AAPL", bid=D(94), ask=D(94), bid_size=D(1), ask_size=D(1), at=bench.now)
+    assert list(market.wanted(quote)) == []
     assert desk.at_venue("stop") == []
     desk.fills("entry", 100, "90")
     # The market is below it by now.
@@ -366,6 +370,18 @@ def test_a_kill_ends_every_member(desk: Desk, bench: Bench) -> None:
     assert {desk.status(name) for name in desk.orders} == {"CANCELED"}
     assert bench.part("group/alice/g").over
     assert desk.reserved
+
+
+def test_the_group_knows_what_a_client_made_of_an_order(desk: Desk, bench: Bench) -> None:
+    plan = ExecutionPlan(plan_id=PLAN, preferred_execution_style="TWAP", max_execution_window_minutes=10)
+    desk.place("entry", "BRACKET", "PARENT", plan=plan, limit_price="101")
+    change = ExecutionPlan(plan_id=PLAN, action="MODIFY_ORDER")
+    command = ExecutionCommand(
+        command_id="c-8", subscriber_id="alice", order_id=desk.orders["entry"], plan=change, quantity=D(80)
+    )
+    assert bench.ask("subscriber/alice", command).status == "ACCEPTED"
+    (member,) = bench.part("group/alice/g").members
+    assert (member.quantity, desk.order("entry").quantity) == (80, 80)
 
 
 def test_an_order_worked_in_slices_cannot_wait_or_be_updated(desk: Desk) -> None:
