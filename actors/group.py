@@ -41,7 +41,7 @@ class GroupActor(Actor):
 
     def _join(self, message: JoinGroup, turn: Turn) -> None:
         name = message.order_id
-        step = groups.join(self.group, message.membership, name, message.quantity)
+        step = groups.join(self.group, message.membership, name, message.quantity, message.instrument, message.side)
         if isinstance(step, Refusal):
             # The subscriber asked the group before, unless it was not in memory: the order was never sent.
             turn.tell(f"order/{name}", CancelOrder(reason=f"{step.code}: {step.reason}"))

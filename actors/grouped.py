@@ -29,9 +29,12 @@ if TYPE_CHECKING:
 # when it is decided
 
 
-def refused(subscriber_id: str, membership: Membership, quantity: Decimal, turn: Turn) -> Refusal | None:
+def refused(
+    subscriber_id: str, membership: Membership, quantity: Decimal, instrument: str, side: Side, turn: Turn
+) -> Refusal | None:
     """Why the group would not take such an order, as far as the group is in memory."""
-    step = join(turn.peek(address_of(subscriber_id, membership.group_id)), membership, "", quantity)
+    group = turn.peek(address_of(subscriber_id, membership.group_id))
+    step = join(group, membership, "", quantity, instrument, side)
     return step if isinstance(step, Refusal) else None
 
 
@@ -57,7 +60,13 @@ def counted(position: Position, subscriber_id: str, membership: Membership, side
 
 def joins(membership: Membership, ticket: Ticket, turn: Turn) -> None:
     """Tells the group of an order that was approved for it."""
-    told = JoinGroup(membership=membership, order_id=ticket.order_id, quantity=ticket.quantity)
+    told = JoinGroup(
+        membership=membership,
+        order_id=ticket.order_id,
+        quantity=ticket.quantity,
+        instrument=ticket.instrument,
+        side=ticket.side,
+    )
     turn.tell(address_of(ticket.subscriber_id, membership.group_id), told)
 
 

@@ -117,7 +117,8 @@ def prepare(
     if isinstance(spec, Refusal):
         return spec
     if request.group is not None:
-        joined = grouped.refused(subscriber_id, request.group, spec.quantity, turn) or linked(spec, request.group)
+        refused = grouped.refused(subscriber_id, request.group, spec.quantity, key, spec.side, turn)
+        joined = refused or linked(spec, request.group)
         if isinstance(joined, Refusal):
             return joined
         spec = joined

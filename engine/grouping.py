@@ -17,6 +17,7 @@ from engine.instructions import Membership
 from engine.messages import ExecutionCommand
 from engine.refusal import Refusal
 from engine.specification import Honoured, Specification
+from engine.values import Side
 
 LINKED_HERE = "linked here: between a fill and the cancel it causes, more may fill"
 
@@ -35,6 +36,8 @@ class JoinGroup(Command, frozen=True, kw_only=True):
     membership: Membership
     order_id: str
     quantity: Decimal
+    instrument: str
+    side: Side
 
 
 class MemberFilled(Command, frozen=True, kw_only=True):

@@ -29,8 +29,10 @@ from msgspec.structs import replace
 
 from engine.instructions import PARENTED, Membership
 from engine.refusal import Refusal
-from engine.values import ZERO, GroupKind, GroupRole, add, subtract
+from engine.values import ZERO, GroupKind, GroupRole, Side, add, subtract
 
+COUNTING = frozenset({"OUO", "BRACKET"})
+"""Kinds in which the units that one order filled are taken from others."""
 MAX_MEMBERS = 16
 """A group is for what one person means at once; more are orders of their own."""
 
@@ -47,6 +49,8 @@ class Member(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     asked: Decimal
     quantity: Decimal
     filled: Decimal = ZERO
+    instrument: str = ""
+    side: Side | None = None
     standing: Standing = "ACTIVE"
     ended: bool = False
     """Its end was told; filled to the last unit, it is OVER before that."""
@@ -105,10 +109,18 @@ GroupAction = ReleaseMember | CancelMember | ResizeMember | Overfilled | Uncover
 Step = tuple[Group, tuple[GroupAction, ...]]
 
 
-def join(group: Group | None, membership: Membership, order_id: str, quantity: Decimal) -> Step | Refusal:
+def join(
+    group: Group | None,
+    membership: Membership,
+    order_id: str,
+    quantity: Decimal,
+    instrument: str = "",
+    side: Side | None = None,
+) -> Step | Refusal:
     """The group with this order in it. A child waits until its parent is filled; it may come before it or after.
 
-    Refusals: GROUP_MISMATCH (another kind, or a second parent), GROUP_CLOSED, GROUP_FULL, GROUP_MEMBER (it is in).
+    Refusals: GROUP_MISMATCH (another kind, a second parent, units of another instrument, a bracket's child on the side
+    of its parent), GROUP_CLOSED, GROUP_FULL, GROUP_MEMBER (it is in).
     """
     if group is None:
         group = Group(group_id=membership.group_id, kind=membership.kind)
@@ -124,7 +136,21 @@ def join(group: Group | None, membership: Membership, order_id: str, quantity: D
     if role == "PARENT" and _parent(group) is not None:
         return Refusal("GROUP_MISMATCH", f"group.role: {name} has a parent already")
     standing: Standing = "HELD" if role == "CHILD" else "ACTIVE"
-    member = Member(order_id=order_id, role=role, asked=quantity, quantity=quantity, standing=standing)
+    member = Member(
+        order_id=order_id,
+        role=role,
+        asked=quantity,
+        quantity=quantity,
+        instrument=instrument,
+        side=side,
+        standing=standing,
+    )
+    for other in group.members:
+        if group.kind in COUNTING and other.instrument != instrument:
+            sentence = f"{name} counts units of {other.instrument}, not of {instrument}"
+            return Refusal("GROUP_MISMATCH", f"symbol: {sentence}")
+        if group.kind == "BRACKET" and side is not None and other.side == side and other.role != role:
+            return Refusal("GROUP_MISMATCH", f"side: the children of {name} are not on the side of its parent, {side}")
     return _settled(replace(group, members=(*group.members, member)), "")
 
 

@@ -98,3 +98,9 @@ class Desk:
         for one in mine:
             sums[one.ticket.side] += one.working
         return (held.working_buy, held.working_sell) == (sums["BUY"], sums["SELL"])
+
+
+def exits(desk: Desk, kind: str, role: str = "MEMBER") -> None:
+    """A take profit and a stop loss."""
+    desk.place("profit", kind, role, side="SELL", limit_price="110")
+    desk.place("stop", kind, role, side="SELL", order_type="STOP", stop_price=D("95"))

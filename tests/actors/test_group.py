@@ -8,12 +8,12 @@ import pytest
 
 from engine import reports as r
 from engine.commands import Kill
-from engine.events import CommandDecided, RequestDenied
+from engine.events import CommandDecided
 from engine.messages import ExecutionCommand, Quote
 from engine.plan import ExecutionPlan
 from engine.work import WorkEnded
 from tests.actors.bench import Bench, D
-from tests.actors.linked import PLAN, Desk, floor
+from tests.actors.linked import PLAN, Desk, exits, floor
 from tests.actors.test_work import tick
 
 
@@ -25,12 +25,6 @@ def bench() -> Bench:
 @pytest.fixture
 def desk(bench: Bench) -> Desk:
     return Desk(bench)
-
-
-def exits(desk: Desk, kind: str, role: str = "MEMBER") -> None:
-    """A take profit and a stop loss."""
-    desk.place("profit", kind, role, side="SELL", limit_price="110")
-    desk.place("stop", kind, role, side="SELL", order_type="STOP", stop_price=D("95"))
 
 
 # one cancels the other
@@ -79,28 +73,6 @@ def test_a_rejected_or_cancelled_one_leaves_the_other(desk: Desk, bench: Bench) 
     assert (desk.status("profit"), desk.status("stop")) == ("CANCELED", "WORKING")
     tick(bench, "94")
     assert len(desk.at_venue("stop")) == 1
-
-
-def test_a_group_that_had_a_fill_takes_no_more_orders(desk: Desk, bench: Bench) -> None:
-    exits(desk, "OCO")
-    desk.fills("profit", 1, "110")
-    outcome = desk.ask("late", "OCO", side="SELL", limit_price="120")
-    assert (outcome.status, outcome.code) == ("DENIED", "GROUP_CLOSED")
-    assert len(bench.events(RequestDenied)) == 1
-    assert desk.ask("other", "OUO", side="SELL", limit_price="120").code == "GROUP_MISMATCH"
-    assert desk.reserved
-
-
-def test_a_closed_group_that_is_not_in_memory_never_sends_what_was_accepted_for_it(desk: Desk, bench: Bench) -> None:
-    exits(desk, "OCO")
-    desk.fills("profit", 100, "110")
-    bench.restart()
-    bench.open()
-    assert bench.part("group/alice/g") is None
-    sent = len(bench.sent(r.SubmitOrder))
-    desk.place("late", "OCO", side="SELL", limit_price="120")
-    assert (desk.status("late"), desk.order("late").reason[:12]) == ("CANCELED", "GROUP_CLOSED")
-    assert (len(bench.sent(r.SubmitOrder)), desk.reserved) == (sent, True)
 
 
 # one updates the other
@@ -309,28 +281,6 @@ def test_a_child_whose_time_is_over_expires_where_it_waits(desk: Desk, bench: Be
     assert desk.status("exit") == "EXPIRED"
     desk.fills("entry", 100)
     assert (desk.at_venue("exit"), desk.reserved) == ([], True)
-
-
-# what risk counts
-
-
-def test_one_who_may_not_sell_short_may_have_exits_for_all_that_is_held(bench: Bench) -> None:
-    bench.join("alice", allow_short=False, collar_bps=5000)
-    desk = Desk(bench)
-    desk.place("entry", "BRACKET", "PARENT", limit_price="100")
-    exits(desk, "BRACKET", "CHILD")
-    assert desk.reserved
-    assert desk.ask("more", "BRACKET", "CHILD", side="SELL", quantity="101", limit_price="120").code == (
-        "SHORT_NOT_ALLOWED"
-    )
-    assert desk.ask("alone", "OCO", group="h", side="SELL", limit_price="120").code == "SHORT_NOT_ALLOWED"
-    desk.fills("entry", 100)
-    desk.cancels_group()
-    desk.cancelled("profit")
-    desk.place("high", "OCO", group="i", side="SELL", limit_price="120")
-    desk.place("low", "OCO", group="i", side="SELL", order_type="STOP", stop_price=D("90"))
-    assert desk.ask("third", "OCO", group="j", side="SELL", limit_price="120").code == "SHORT_NOT_ALLOWED"
-    assert desk.reserved
 
 
 # commands
