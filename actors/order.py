@@ -10,9 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Final, get_args
 
-from msgspec.structs import replace
-
-from actors import gross
+from actors import child, gross
 from actors.actor import Actor
 from actors.turn import Turn
 from engine import events as e
@@ -26,9 +24,7 @@ from engine.commands import (
     CancelOrder,
     CancelRefused,
     ChangeReservation,
-    ChildReport,
     CommandDone,
-    GiveBack,
     ModifyOrder,
     Recover,
     ReplaceApproved,
@@ -42,7 +38,6 @@ from engine.commands import (
 from engine.messages import ExecutionCommand, Outcome
 from engine.order import Order
 from engine.values import ZERO, subtract
-from engine.working import Piece
 
 ACK_S: Final = 5
 """Seconds of silence after which the venue is asked."""
@@ -108,7 +103,7 @@ class OrderActor(Actor):
             if order.status in order_.TERMINAL:
                 refusal = ("ORDER_CLOSED", f"order_id: {self.id} is {order.status} already")
             elif order.status != "PENDING_CANCEL":
-                self._record(
+                self.record(
                     e.CancelRequested(
                         **order_.about(order, turn.now),
                         reason=message.reason,
@@ -125,10 +120,10 @@ class OrderActor(Actor):
             refusal = "NOT_MODIFIABLE", f"order_id: {self.id} is a part of {order.ticket.parent}; change that"
         if refusal is None and order is not None and order_.completes(order, command):
             for event in order_.completion(order, command.command_id, turn.now):
-                self._record(event, turn)
+                self.record(event, turn)
             self._answer(command, message.reply_to, None, turn)
             return
-        refusal = refusal or order_.unmodifiable(order, command, turn.peek(self._venue(order)))
+        refusal = refusal or order_.unmodifiable(order, command, turn.peek(self.venue_of(order)))
         if refusal is not None or order is None:
             self._answer(command, message.reply_to, refusal, turn)
             return
@@ -148,9 +143,9 @@ class OrderActor(Actor):
 
     def _replace(self, message: ReplaceApproved, turn: Turn) -> None:
         order, ticket = self.order, message.ticket
-        refusal = order_.unmodifiable(order, message.command, turn.peek(self._venue(order)))
+        refusal = order_.unmodifiable(order, message.command, turn.peek(self.venue_of(order)))
         if refusal is None and order is not None:
-            self._record(
+            self.record(
                 e.ReplaceRequested(
                     **order_.about(order, turn.now),
                     command_id=message.command.command_id,
@@ -179,16 +174,17 @@ class OrderActor(Actor):
         return None
 
     def _reachable(self, order: Order, turn: Turn) -> bool:
-        venue = turn.peek(self._venue(order))
+        venue = turn.peek(self.venue_of(order))
         return venue is not None and bool(venue.up)
 
     def _resendable(self, order: Order, turn: Turn) -> bool:
-        venue, desk = turn.peek(self._venue(order)), turn.peek("desk/main")
+        venue, desk = turn.peek(self.venue_of(order)), turn.peek("desk/main")
         if venue is None or venue.capabilities is None or (desk is not None and desk.killed):
             return False
         return bool(venue.up and not venue.paused and venue.capabilities.deduplicates)
 
-    def _venue(self, order: Order | None) -> str:
+    def venue_of(self, order: Order | None) -> str:
+        """The address of the venue that an order goes to."""
         return f"venue/{order.ticket.venue}" if order is not None else "venue/"
 
     def _answer(
@@ -216,7 +212,7 @@ class OrderActor(Actor):
         if not events:
             turn.count("stale reports")
         for event in events:
-            self._record(event, turn)
+            self.record(event, turn)
 
     def _tick(self, _: Tick, turn: Turn) -> None:
         order = self.order
@@ -226,7 +222,7 @@ class OrderActor(Actor):
             return  # the session's coming up asks about every open order
         about = order_.about(order, turn.now)
         since = order.waiting_since or order.ticket.expires_at
-        self._record(e.OrderAsked(**about, reason=f"{order.status}, and no word from the venue since {since}"), turn)
+        self.record(e.OrderAsked(**about, reason=f"{order.status}, and no word from the venue since {since}"), turn)
         if order.asks == order_.MAX_ASKS:
             reason = f"{order.status} since {since}: the venue was asked {order.asks} times and answered nothing"
             turn.alarm("NO_ANSWER", self.address, reason)
@@ -237,7 +233,7 @@ class OrderActor(Actor):
         if order is not None and order.open and self._reachable(order, turn):
             turn.record(e.OrderAsked(**order_.about(order, turn.now), reason="the venue's session came up"))
 
-    def _record(self, event: e.OrderEvent, turn: Turn) -> None:
+    def record(self, event: e.OrderEvent, turn: Turn) -> None:
         """Records an event and tells its consequences: what leaves the reservation, and what the event asks for."""
         before: Order = self.parts[""]
         turn.record(event)
@@ -251,7 +247,7 @@ class OrderActor(Actor):
         if event.__class__ is e.OrderFilled:
             self._book(event, before, working, reserved, turn)
         elif ticket.parent:
-            self._report_to_parent(before, after, ZERO, turn)
+            child.report(self, before, after, ZERO, turn)
         elif working or reserved:
             closed = event.__class__ is e.OrderClosed
             turn.tell(
@@ -278,78 +274,9 @@ class OrderActor(Actor):
         book = BookFill(ticket=ticket, fill=event.fill, working=working, reserved=reserved)
         turn.tell(f"subscriber/{ticket.subscriber_id}", book)
         if ticket.parent:
-            self._report_to_parent(before, self.parts[""], working, turn)
+            child.report(self, before, self.parts[""], working, turn)
         if before.status == "REJECTED":
             turn.alarm("FILL_AFTER_REJECT", self.address, f"booked all the same: {event.fill!r}")
-
-    def _report_to_parent(
-        self, before: Order, after: Order, released: Decimal, turn: Turn, pending: bool = False
-    ) -> None:
-        """A child's reservation is its parent's: what it gives back is told to the gate, and there.
-
-        In this order: the parent may send in its turn what was given back. A fill that comes after the end takes what
-        was given back again.
-        """
-        ticket = after.ticket
-        returned = subtract(subtract(before.working, after.working), subtract(after.filled, before.filled))
-        venue = f"venue/{ticket.venue}"
-        # What the gate itself has stopped was never out.
-        if returned and turn.sender != venue:
-            turn.tell(venue, GiveBack(order_id=ticket.parent, quantity=returned))
-        child = Piece(
-            order_id=self.id,
-            quantity=after.quantity,
-            filled=after.filled,
-            working=after.working,
-            limit_price=after.limit_price,
-            pending=pending or after.status in ("PENDING_CANCEL", "PENDING_REPLACE"),
-        )
-        turn.tell(
-            f"order/{ticket.parent}",
-            ChildReport(
-                child=child,
-                open=after.open,
-                filled=subtract(after.filled, before.filled),
-                notional=subtract(after.notional, before.notional),
-                commission=subtract(after.commission, before.commission),
-                released=released,
-            ),
-        )
-
-    def _reprice(self, message: Reprice, turn: Turn) -> None:
-        """What the parent wants of its child; where it cannot be now, the parent hears how the child is."""
-        order = self.order
-        if order is None:
-            return
-        venue = turn.peek(self._venue(order))
-        able = venue is not None and venue.capabilities is not None and venue.capabilities.modify
-        resting = order.status in ("WORKING", "PARTIALLY_FILLED")
-        # More than it has is for the gate's count of its parent to allow, and a child never asks for it.
-        if not able or not resting or not order.filled < message.quantity <= order.quantity:
-            # Until the venue has answered, the parent is not to ask again.
-            self._report_to_parent(order, order, ZERO, turn, pending=not resting)
-            return
-        ticket = replace(order.ticket, quantity=message.quantity, limit_price=message.limit_price)
-        self._record(
-            e.ReplaceRequested(
-                **order_.about(order, turn.now),
-                command_id="",
-                quantity=message.quantity,
-                limit_price=message.limit_price,
-                reserve_price=order.reserve_price,
-            ),
-            turn,
-        )
-        turn.tell(
-            f"venue/{ticket.venue}",
-            ReplaceChild(
-                ticket=ticket,
-                client_order_id=self.id,
-                venue_order_id=order.venue_order_id,
-                quantity=message.quantity,
-                limit_price=message.limit_price,
-            ),
-        )
 
     def _ask_cancel(self, event: e.CancelRequested, order: Order, turn: Turn) -> None:
         cancel = CancelChild(client_order_id=self.id, venue_order_id=order.venue_order_id)
@@ -392,7 +319,7 @@ class OrderActor(Actor):
         CancelOrder: _cancel,
         ModifyOrder: _modify,
         ReplaceApproved: _replace,
-        Reprice: _reprice,
+        Reprice: child.reprice,
         Tick: _tick,
         Recover: _recover,
         **dict.fromkeys(get_args(r.OrderReport), _report),

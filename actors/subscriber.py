@@ -6,17 +6,16 @@ Parts of its state: the profile, `position/<instrument>`, `cash/<currency>`, `su
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from actors import amend, gross, grouped, membership, steering, supervise, targets
 from actors.actor import Actor
+from actors.candidate import Candidate
 from actors.turn import Turn
-from actors.worked import Prepared, prepare
+from actors.worked import prepare
 from engine import account, ledger
 from engine import events as e
 from engine.aims import Aim
@@ -30,9 +29,8 @@ from engine.commands import (
     ReviewReplace,
     SetStatus,
     StartOrder,
-    Ticket,
 )
-from engine.config import InstrumentSpec, Limits, effective
+from engine.config import Limits, effective
 from engine.control_commands import ShedRisk
 from engine.controls import RegimeInForce, scaled
 from engine.exposure import Exposure, expose
@@ -48,22 +46,6 @@ from engine.sizing import Facts, Sizing
 from engine.subscriber import Profile
 from engine.target_messages import TargetPositions
 from engine.values import ZERO, subtract
-from engine.work import PREFIX
-
-
-class Candidate(Struct, frozen=True, gc=False):
-    """A request that was sized and measured: where its order would go and end, and the figures it is judged by."""
-
-    spec: InstrumentSpec
-    venue: str
-    account: str
-    expires_at: datetime | None
-    sizing: Sizing
-    figures: Figures
-    leverage: Decimal | None
-    supervised: bool
-    worked: Prepared | None = None
-    """How, where more is asked than a plain order."""
 
 
 class SubscriberActor(Actor):
@@ -150,7 +132,7 @@ class SubscriberActor(Actor):
             self._deny(request, key, asked, refusal, decided.sizing, decided.figures, turn)
             return
         turn.pace.add(self.id, turn.now)
-        ticket = self._ticket(request, key, decided, turn)
+        ticket = decided.ticket(request, self.id, key, turn)
         worked = decided.worked
         said = None if worked is None else worked.unused
         outcome = Outcome(request_id=request.request_id, status="ACCEPTED", reason=said, orders=(ticket.order_id,))
@@ -262,35 +244,6 @@ class SubscriberActor(Actor):
             e.DayOpened(at=turn.now, subscriber_id=self.id, currency=currency, day=turn.today, equity=exposure.equity)
         )
         return exposure.equity
-
-    def _ticket(self, request: ExecutionRequest, key: str, approved: Candidate, turn: Turn) -> Ticket:
-        spec, figures, worked = approved.spec, approved.figures, approved.worked
-        ticket = Ticket(
-            order_id=turn.order_id(PREFIX if worked and worked.here else approved.venue, self.id, key, 0),
-            subscriber_id=self.id,
-            account=approved.account,
-            venue=approved.venue,
-            exchange=request.exchange,
-            symbol=request.symbol,
-            currency=spec.currency,
-            multiplier=spec.multiplier,
-            side=figures.side,
-            quantity=figures.quantity,
-            order_type=request.order_type,
-            limit_price=request.limit_price,
-            time_in_force=request.time_in_force,
-            leverage=approved.leverage,
-            reserve_price=figures.price or ZERO,
-            expires_at=approved.expires_at,
-            short_sale=figures.side == "SELL" and figures.after < ZERO,
-            request_id=request.request_id,
-            signal_id=request.signal_id,
-            strategy_id=request.strategy_id,
-            provenance=request.provenance,
-            approved_at=turn.now,
-            group="" if request.group is None else request.group.group_id,
-        )
-        return ticket if worked is None else worked.shape(ticket)
 
     def _deny(
         self,

@@ -207,7 +207,7 @@ class WorkActor(OrderActor):
 
     def sendable(self, order: Order, turn: Turn) -> bool:
         """Whether the gate would let anything through to the venue."""
-        venue = turn.peek(self._venue(order))
+        venue = turn.peek(self.venue_of(order))
         return venue is not None and bool(venue.up) and not venue.paused
 
     def _placed(

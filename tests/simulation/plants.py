@@ -160,7 +160,7 @@ def silence_means_rejected() -> Iterator[None]:
     def tick(was: Any, actor: OrderActor, message: Tick, turn: Turn) -> None:
         order = actor.order
         if order is not None and order.status == "SUBMITTING":
-            actor._record(
+            actor.record(
                 e.OrderClosed(**about(order, turn.now), status="REJECTED", reason="silence", filled=order.filled), turn
             )
         else:
@@ -175,7 +175,7 @@ def silence_means_send_again() -> Iterator[None]:
     def tick(was: Any, actor: OrderActor, message: Tick, turn: Turn) -> None:
         order = actor.order
         if order is not None and order.status == "SUBMITTING":
-            actor._record(e.OrderResent(**about(order, turn.now)), turn)
+            actor.record(e.OrderResent(**about(order, turn.now)), turn)
         else:
             was(actor, message, turn)
 
@@ -271,7 +271,7 @@ def a_cancel_does_not_release_the_reservation() -> Iterator[None]:
         if isinstance(event, e.OrderClosed) and event.status == "CANCELED":
             turn.told[:] = [letter for letter in turn.told if not letter.to.startswith("subscriber/")]
 
-    with wrapped(OrderActor, "_record", record):
+    with wrapped(OrderActor, "record", record):
         yield
 
 
