@@ -139,4 +139,9 @@ def test_orders_one_after_another_expose_as_all_of_them_together(
             continue
         exposure = with_order(exposure, figures)
         positions[name] = reserve(positions[name], figures.side, D(quantity), D(quantity) * figures.price)
-    assert exposure == expose("USD", balances, positions, marks)
+    whole = expose("USD", balances, positions, marks)
+    if whole.gross is not None and exposure.gross is not None:
+        # These figures are judged by and never booked: their last of 28 digits may differ.
+        assert abs(exposure.gross - whole.gross) < D("1e-18")
+        whole = replace(whole, gross=exposure.gross)
+    assert exposure == whole
