@@ -79,6 +79,8 @@ class Publisher:
         self._done = asyncio.Event()
         self._checked = False
         """Whether it is known what the streams have."""
+        self._losses = 0
+        """How often the connection was lost: what was found out before one counts no longer."""
         self._stored: dict[str, tuple[int, ...]] = {}
         """The place of the newest message that a check found in each stream."""
         self._acknowledged: dict[str, int] = {}
@@ -121,6 +123,7 @@ class Publisher:
         return True
 
     def _lost(self) -> None:
+        self._losses += 1
         self._checked = False
         self._wake.set()
 
@@ -136,13 +139,13 @@ class Publisher:
                 if self._round is None and not self._checked:
                     await self._check()
                 self._push()
-                if self._round is None and self._behind:
+                if self._round is None and self._checked and self._behind:
                     await self._catch_up()
             except (WireError, StreamError) as error:
                 self._on_error(error)
                 await asyncio.sleep(RETRY_S)
                 continue
-            if self._round is not None or not self._behind:
+            if self._round is not None or (self._checked and not self._behind):
                 await self._wake.wait()
             if not self._checked:
                 await asyncio.sleep(RETRY_S)
@@ -174,6 +177,8 @@ class Publisher:
             size += len(entry.events)
             if size >= MESSAGES_AT_ONCE:
                 break
+        if not self._checked:
+            return
         if entries:
             self._send(entries)
         else:
@@ -217,6 +222,7 @@ class Publisher:
 
     async def _check(self) -> None:
         """Goes back to what the streams really have, where one lost what it acknowledged; what they have stays out."""
+        losses = self._losses
         for kind, acknowledged in self._acknowledged.items():
             subject = f"{self._prefix}.frames.{self._partition}" if kind == "FRAMES" else ">"
             found = await last_message_id(self._wire, stream_name(self._prefix, kind), subject)
@@ -230,7 +236,7 @@ class Publisher:
             if has < acknowledged:
                 self._forget()
                 self.sequence = min(self.sequence, max(has - 1, 0))
-        self._checked = True
+        self._checked = losses == self._losses
 
     def _forget(self) -> None:
         """From here on what is durable by now is read from the journal."""
