@@ -15,7 +15,7 @@ from engine.identity import partition_of
 from engine.messages import CashMovement, ExecutionCommand, ExecutionRequest, Subscriber, Subscription
 from engine.methods import FixedNotional, FixedQuantity, Multiplier, Weight
 from engine.plan import ExecutionPlan
-from tests.simulation import aims
+from tests.simulation import aims, worked
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -55,7 +55,7 @@ class Plan:
             (3, self._resume),
             (1, self._refuse),
             (1, self._poison),
-            (10, self._quote),
+            (10, self.trade),
             (2, self._market_goes_quiet),
             (2, self._clock),
             (1.5, self._day_ends),
@@ -71,7 +71,7 @@ class Plan:
     def act(self) -> None:
         """One thing happens."""
         (action,) = self.chance.choices(self._actions, self._weights)
-        self.world.tally.add(f"action: {action.__name__[1:].replace('_', ' ')}")
+        self.world.tally.add(f"action: {action.__name__.strip('_').replace('_', ' ')}")
         action()
 
     def begin(self) -> None:
@@ -170,6 +170,8 @@ class Plan:
             expires_at=expires,
             **size,
         )
+        if chance.random() < 0.5:
+            request = worked.dress(request, chance, price, world.now)
         world.requests[request.request_id] = request
         return request
 
@@ -187,7 +189,16 @@ class Plan:
 
     def _execute(self) -> None:
         name = self.chance.choice(self.subscribers)
-        self._command(name, "EXECUTE_TRADE", request=self._order(name, "direct"))
+        request = self._order(name, "direct")
+        if request.plan is None:
+            self._command(name, "EXECUTE_TRADE", request=request)
+            return
+        plan = request.plan
+        if self.chance.random() < 0.5:
+            # Then the command's own plan is its request's.
+            request = replace(request, plan=None)
+        command = ExecutionCommand(command_id=f"c-{self._number()}", subscriber_id=name, plan=plan, request=request)
+        self._keyed(name, command)
 
     def _command(self, name: str, action: Any, **fields: Any) -> None:
         plan = ExecutionPlan(plan_id="EXP_20260105_143000_abcde", action=action)
@@ -282,7 +293,8 @@ class Plan:
 
     # market, clock and misfortune
 
-    def _quote(self) -> None:
+    def trade(self) -> None:
+        """The market moves."""
         world = self.world
         for symbol, price in world.prices.items():
             moved = price * D(self.chance.choice((95, 99, 100, 101, 105))) / 100

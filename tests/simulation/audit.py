@@ -17,9 +17,12 @@ from engine import reports as r
 from engine import target_events as t
 from engine.messages import Outcome
 from engine.order import TERMINAL, Order
+from engine.work import WorkEnded, WorkMoved
 from tests.simulation import aims, limits
+from tests.simulation.broken import must
 from tests.simulation.disk import Disk
 from tests.simulation.moves import legal
+from tests.simulation.parents import Parents
 from tests.simulation.traits import Tally
 
 ZERO = Decimal(0)
@@ -27,16 +30,6 @@ States = dict[str, dict[str, Any]]
 
 POISON = "POISON"
 """The code of a message to the door that makes its turn fail after everything else was done."""
-
-
-class Broken(AssertionError):
-    """An invariant does not hold."""
-
-
-def must(holds: object, said: str) -> None:
-    """Raises `Broken` with the sentence where it does not hold."""
-    if not holds:
-        raise Broken(said)
 
 
 class Audit:
@@ -60,6 +53,7 @@ class Audit:
         """(strategy, signal id, followers) of every durable signal."""
         self.impossible: list[e.ReportImpossible] = []
         self.alarms: list[e.AlarmRaised] = []
+        self.parents = Parents(tally)
         self._sequence = 0
         self._keys: set[Key] = set()
         self._signals: list[tuple[int, str, str, tuple[str, ...]]] = []
@@ -81,6 +75,7 @@ class Audit:
                     changed[address, part] = after.get(part)
             self._moved(parts, after, event)
             self.live[address] = after
+            self.parents.after(event, self.live)
             if isinstance(event, e.SignalReceived):
                 followers = tuple(part[2:] for part in after)
                 self._signals.append((batch.sequence, event.strategy_id, event.signal_id, followers))
@@ -118,7 +113,9 @@ class Audit:
     def _accepted(self, address: str, event: e.RequestAccepted, partition: Partition) -> None:
         must(not self._killed(), f"{event.key} was accepted while killed")
         asked = self.requests.get(event.request_id)
-        limits.judge(self.live[address], self.live, event, asked, partition.turn.rules, partition.turn.market)
+        market = partition.turn.market
+        limits.judge(self.live[address], self.live, event, asked, partition.turn.rules, market)
+        self.parents.accepted(event, asked, market.mark(event.tickets[0].instrument, event.at))
 
     def _aimed(self, address: str, event: t.TargetsDecided | t.TargetSteered, partition: Partition) -> None:
         if isinstance(event, t.TargetsDecided):
@@ -171,16 +168,19 @@ class Audit:
         must(legal(type(event), old, order.status), f"{name}: {step}")
         self.tally.add(f"step: {step}")
         gained = order.filled - (ZERO if was is None else was.filled)
-        told = event.fill.quantity if isinstance(event, e.OrderFilled) else ZERO
+        told = event.fill.quantity if isinstance(event, e.OrderFilled) else getattr(event, "filled", ZERO)
+        told = ZERO if isinstance(event, e.OrderClosed | WorkEnded) else told
         must(gained == told, f"{name}: filled grew by {gained}, the event says {told}")
         most = order.quantity if order.replacement is None else max(order.quantity, order.replacement.quantity)
-        must(order.filled <= most, f"{name}: {order.filled} of {most} is filled")
+        # `parents` judges those that are worked at our side.
+        must(order.work is not None or order.filled <= most, f"{name}: {order.filled} of {most} is filled")
         must(len(set(order.executions)) == len(order.executions), f"{name}: an execution counts twice")
         must(order.working >= ZERO and order.reserved >= ZERO, f"{name}: {order.working} is working")
         if order.status in TERMINAL:
             must(not order.working and order.replacement is None, f"{name}: over, and still works {order}")
         elif order.status in ("WORKING", "PARTIALLY_FILLED"):
             whole = order.replacement is None and order.working == order.quantity - order.filled
+            whole = whole or order.work is not None
             must(whole, f"{name}: {order.working} working of {order.quantity}, {order.replacement}")
 
     # what is durable
@@ -204,6 +204,9 @@ class Audit:
                     for ticket in event.tickets:
                         name = ticket.order_id
                         self.jobs[name] = f"{event.subscriber_id} targets/{event.signal_id} {name}"
+                case WorkMoved():
+                    for leg, piece in enumerate(event.placed):
+                        self.jobs[piece.order_id] = f"{event.subscriber_id} {piece.order_id} {leg}"
                 case e.ReportImpossible():
                     self.impossible.append(event)
                 case e.AlarmRaised():
@@ -267,11 +270,14 @@ class Audit:
 
     def reservations(self) -> None:
         """What subscribers have working and reserved is the sum over their open orders."""
+        self.parents.at_rest(self.live)
         sums: dict[tuple[str, str], list[Decimal]] = {}
         for address, parts in self.live.items():
             if address.startswith("order/") and "" in parts:
                 order: Order = parts[""]
                 ticket = order.ticket
+                if ticket.parent:
+                    continue  # Its parent holds the reservation.
                 row = sums.setdefault((ticket.subscriber_id, ticket.instrument), [ZERO] * 4)
                 side = 0 if ticket.side == "BUY" else 2
                 row[side] += order.working

@@ -5,9 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from msgspec.structs import replace
+
 from actors.market import Market
 from engine import events as e
 from engine.config import Limits, effective
+from engine.instructions import TRAILING, TRIGGERED
 from engine.ledger import Position, flat
 from engine.rules import Rules
 
@@ -35,7 +38,11 @@ def judge(
         assert not venue.paused, f"{event.key}: accepted for {venue}"
         assert ticket.symbol in rules.config.allow.symbols, f"{event.key}: {ticket.symbol} is not allowed"
         mark = market.mark(ticket.instrument, event.at)
-        broken = past(parts, limits, ticket, None if mark is None else mark.price)
+        # What waits at our side has no price of now: it is judged at the market's.
+        waiting = TRIGGERED | TRAILING
+        waits = asked is not None and (asked.order_type in waiting or asked.time_in_force in ("OPG", "CLS"))
+        judged = replace(ticket, limit_price=None) if waits else ticket
+        broken = past(parts, limits, judged, None if mark is None else mark.price)
         assert not broken, f"{event.key}: {broken}: {ticket}"
 
 

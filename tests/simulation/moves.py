@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine import events as e
+from engine import work as w
 from engine.order import TERMINAL
 
 
@@ -12,6 +13,10 @@ def legal(event: type, old: str, new: str) -> bool:
         return old == new and old != "NEW"
     if event is e.OrderStarted:
         return (old, new) == ("NEW", "SUBMITTING")
+    if event is w.WorkStarted:
+        return (old, new) == ("NEW", "WORKING")
+    if event is w.ChildMoved:
+        return new == old != "NEW" or (old, new) == ("WORKING", "PARTIALLY_FILLED")
     if event is e.OrderFilled:
         if old in TERMINAL:
             return old != "FILLED" and new in (old, "FILLED")
@@ -28,6 +33,10 @@ def legal(event: type, old: str, new: str) -> bool:
         e.OrderReplaced: (*resting, "FILLED", *((old,) if old == "PENDING_CANCEL" else ())),
         e.AmendRefused: (*resting, "FILLED", "SUBMITTING", "UNKNOWN", "PENDING_REPLACE", "PENDING_CANCEL"),
         e.OrderLost: ("UNKNOWN",),
+        w.WorkMoved: (old,),
+        w.WorkAmended: (old,) if old in resting else (),
+        w.WorkStopped: ("PENDING_CANCEL",) if old in resting else (),
+        w.WorkEnded: ("FILLED", "CANCELED", "EXPIRED"),
         e.OrderResent: ("SUBMITTING", "PENDING_CANCEL"),
     }
     return new in allowed.get(event, ())

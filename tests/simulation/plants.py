@@ -5,8 +5,7 @@ A plant is a context manager that bends the engine while it is open. The product
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -28,38 +27,7 @@ from engine.order import about
 from engine.transitions import Row
 from tests.simulation.disk import Disk
 from tests.simulation.node import Node
-
-Plant = Callable[[], AbstractContextManager[None]]
-PLANTS: dict[str, Plant] = {}
-
-
-def plant(make: Callable[[], Iterator[None]]) -> Plant:
-    """Registers a plant under its name in words."""
-    manager = contextmanager(make)
-    PLANTS[make.__name__.strip("_").replace("_", " ")] = manager
-    return manager
-
-
-@contextmanager
-def bent(owner: Any, name: Any, value: Any) -> Iterator[Any]:
-    """An attribute or an item is something else for a while; yields what it was."""
-    table = isinstance(owner, dict)
-    was = owner[name] if table else owner.__dict__[name]
-    put = owner.__setitem__ if table else lambda key, new: setattr(owner, key, new)
-    put(name, value)
-    try:
-        yield was
-    finally:
-        put(name, was)
-
-
-@contextmanager
-def wrapped(owner: Any, name: Any, wrap: Callable[..., Any]) -> Iterator[None]:
-    """A function is called through `wrap(original, *arguments)` for a while."""
-    was = owner[name] if isinstance(owner, dict) else owner.__dict__[name]
-    with bent(owner, name, lambda *args, **kwargs: wrap(was, *args, **kwargs)):
-        yield
-
+from tests.simulation.planting import bent, plant, wrapped
 
 # the journal and the loop
 
@@ -365,6 +333,3 @@ def mail_of_another_partition_is_taken_out_of_order() -> Iterator[None]:
 def mail_that_was_lost_is_not_repeated() -> Iterator[None]:
     with bent(PostActor.RECEIVE, Tick, lambda *_: None), bent(PostActor.RECEIVE, Recover, lambda *_: None):
         yield
-
-
-assert len(PLANTS) > 20, "a plant lost its name"

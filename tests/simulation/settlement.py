@@ -11,15 +11,17 @@ from engine import events as e
 from engine.commands import Resume
 from engine.order import TERMINAL, Order
 from tests.simulation import aims
-from tests.simulation.audit import must
+from tests.simulation.broken import must
 
 if TYPE_CHECKING:
     from tests.simulation.node import Node
     from tests.simulation.world import World
 
 ZERO = Decimal(0)
+UNDER_WAY = timedelta(seconds=20)
+QUOTES_EVERY = timedelta(seconds=5)
 PATIENCE = timedelta(minutes=3)
-ROUNDS = 3_000
+ROUNDS = 10_000
 """More than a settled world needs: past it, something goes round in circles."""
 
 
@@ -34,6 +36,7 @@ def at_the_venues(world: World) -> None:
             must(job is not None, f"the venue has the order {name} that no durable request caused")
             must(job not in asked, f"the venue has two orders for {job}: {name} and {asked.get(str(job))}")
             asked[str(job)] = name
+        audit.parents.at_the_venue(venue.orders)
 
 
 def settle(world: World) -> None:
@@ -70,7 +73,7 @@ def settle(world: World) -> None:
 
 def _rest(world: World) -> None:
     """Runs until nothing is due any more, or for three minutes of the world's time."""
-    until = world.now + PATIENCE
+    until, quoted = world.now + PATIENCE, world.now
     for _ in range(ROUNDS):
         busy = False
         for node in world.nodes:
@@ -87,6 +90,9 @@ def _rest(world: World) -> None:
             return
         world.now = max(world.now + timedelta(milliseconds=1), due)
         world.deliver()
+        if world.now >= quoted + QUOTES_EVERY:
+            quoted = world.now
+            world.plan.trade()
         for node in world.nodes:
             node.run(world.now)
     must(False, f"it never settles: {world.steps[-1]}")
@@ -119,6 +125,10 @@ def _agrees(world: World, node: Node) -> None:
         world.tally.add(f"end: {order.status}")
         if order.status == "UNKNOWN":
             world.in_the_end(f"order/{name}" in lost, f"{name} is UNKNOWN without an alarm")
+        if order.work is not None:
+            world.in_the_end(at_venue is None, f"the venue has {name}, which is worked at our side")
+            _waits(world, node, name, order)
+            continue
         if at_venue is None:
             world.in_the_end(
                 order.status in ("UNKNOWN", "REJECTED"), f"{name} is {order.status}, the venue never had it"
@@ -127,6 +137,16 @@ def _agrees(world: World, node: Node) -> None:
         contradicted = any(name in venue.contradicted for venue in world.venues.values())
         _same(world, name, order, at_venue, overfills, contradicted)
     _books(world, node)
+
+
+def _waits(world: World, node: Node, name: str, order: Order) -> None:
+    """What is worked at our side and not over is waited for: by the clock, by the market, or by a child."""
+    if order.open:
+        address = f"order/{name}"
+        due, watchers = node.partition._timers._due.get(address), node.partition.turn.market._watchers.values()
+        watched = any(address in waiting for waiting in watchers)
+        why = node.audit.parents.stuck(name, order, world.now, due, watched)
+        world.in_the_end(not why, f"{name} is {order.status}, and {why}")
 
 
 def _same(world: World, name: str, order: Order, at_venue: Any, overfills: set[str], contradicted: bool) -> None:
@@ -148,6 +168,8 @@ def _same(world: World, name: str, order: Order, at_venue: Any, overfills: set[s
             # Amended to what was filled, it is filled: the venue cancelled the rest.
             "CANCELED": ("CANCELED", "FILLED") if order.filled == order.quantity else ("CANCELED",),
         }.get(at_venue.status, (at_venue.status,))
+        if order.ticket.parent and order.status.startswith("PENDING") and world.now - order.updated_at < UNDER_WAY:
+            return  # Its parent asks for something just now.
         world.in_the_end(order.status in wants, f"{name} is {order.status}, the venue says {at_venue.status}")
         if order.status in ("WORKING", "PARTIALLY_FILLED"):
             same = order.quantity == at_venue.quantity and order.limit_price == at_venue.limit
@@ -233,6 +255,8 @@ def _closed(world: World, node: Node) -> None:
     aims.known(node.audit.live)
     for name, order in _orders(node).items():
         over = order.status in TERMINAL or order.status == "UNKNOWN"
+        if order.work is not None:
+            over = over or bool(order.work.children)  # One of those that are UNKNOWN.
         world.in_the_end(over, f"{name} is {order.status} after a kill")
     if all(order.status in TERMINAL for order in _orders(node).values()):
         for address, parts in node.audit.durable.items():

@@ -41,6 +41,11 @@ action: conflict|action: modify|action: cancel|action: cash|action: upsert|actio
 action: venue status|action: execute|action: signal|action: targets|targets: DONE|targets: a later wave
 targets: PRODUCTION NOOP|targets: TRAINING ACCEPTED|targets: FAILED ORDER_REJECTED|targets: FAILED ORDER_CANCELED
 outcome: STALE_REQUEST|outcome: CONFLICT|outcome: EXISTS
+work: TWAP FILLED|work: TWAP EXPIRED|work: TWAP CANCELED|work: VWAP FILLED|work: POV FILLED|work: IS FILLED
+work: ICEBERG FILLED|work: SNIPER FILLED|work: ADAPTIVE FILLED|work: STOP released|work: STOP_LIMIT released
+work: MARKET_IF_TOUCHED released|work: LIMIT_IF_TOUCHED released|work: TRAILING_STOP released
+work: TRAILING_STOP_LIMIT released|work: MARKET_TO_LIMIT FILLED|work: LIMIT EXPIRED|work: STOP CANCELED
+work: child placed|work: stopped|work: amended|work: late fill|work: killed
 outcome: KILLED|end: UNKNOWN|end: FILLED|end: CANCELED|end: REJECTED|end: EXPIRED|end: WORKING
 """.replace("\n", "|")
     .strip("|")
@@ -72,6 +77,11 @@ def test_everything_that_can_go_wrong_does_and_every_legal_row_is_met() -> None:
         if row.verdict == "legal" and status not in UNREACHABLE and not counts[f"row: {status} {report.__name__}"]
     ]
     assert set(missed) <= RARE
+
+
+def test_in_every_third_world_some_worked_order_is_completed() -> None:
+    worlds = [result for first in range(0, SEEDS, CHUNK) for result in chunk(first)]
+    assert sum(1 for world in worlds if world.counts["work: completed"]) > SEEDS / 3
 
 
 @pytest.mark.parametrize("seed", [3, 17])

@@ -11,11 +11,12 @@ from msgspec import json
 
 from actors.journal import Mail
 from engine import reports as r
-from engine.commands import Envelope, Kill, PostReceived
+from engine.commands import Envelope, Kill, MarketMoved, PostReceived
 from engine.identity import partition_of
-from engine.messages import Outcome, Quote
+from engine.messages import MarketData, Outcome, Quote, Trade
 from tests.simulation import actions, settlement, traits
-from tests.simulation.audit import Audit, must
+from tests.simulation.audit import Audit
+from tests.simulation.broken import must
 from tests.simulation.node import Node
 from tests.simulation.setting import BEGIN, SYMBOLS, D, rules_of, surroundings
 from tests.simulation.traits import Tally
@@ -234,18 +235,31 @@ class World:
     def quote(self, symbol: str) -> None:
         """Engines hear the present price."""
         price = self.prices[symbol]
+        sizes = D(self.chance.choice((5, 100, 100)))
         quote = Quote(
             exchange=SYMBOLS[symbol],
             symbol=symbol,
             bid=price - D("0.05"),
             ask=price + D("0.05"),
-            bid_size=D(100),
-            ask_size=D(100),
+            bid_size=sizes,
+            ask_size=sizes,
             at=self.now,
         )
+        self._market(quote)
+        if self.chance.random() < 0.4:
+            size = D(self.chance.choice((1, 40, 300)))
+            self._market(Trade(exchange=SYMBOLS[symbol], symbol=symbol, price=price, size=size, at=self.now))
+
+    def _market(self, data: MarketData) -> None:
+        """Every engine that is up hears it, and who waits for exactly this is told."""
+        self.say(f"market {data}")
         for node in self.nodes:
             if node.up:
-                node.partition.turn.market.hear(quote, self.now)
+                market = node.partition.turn.market
+                market.hear(data, self.now)
+                node.audit.parents.market.setdefault(f"{data.exchange}:{data.symbol}", []).append(data)
+                for address in market.wanted(data):
+                    node.post(Mail(address, MarketMoved(data=data)))
 
     def publish(self, node: Node, to: str, message: Any) -> None:
         """A client publishes to the stream: stored, taken once, never answered."""

@@ -1,0 +1,276 @@
+"""What must hold of orders that are worked at our side: their children never exceed them in quantity, price or time.
+
+Everything is counted again: from the children's own states, from what the venues have, from the market that was heard
+and from what the client asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from engine import events as e
+from engine import work as w
+from engine.commands import Ticket
+from engine.instructions import TRAILING, TRIGGERED
+from engine.messages import ExecutionRequest, MarketData, Quote
+from engine.order import Order
+from tests.simulation.broken import must
+from tests.simulation.traits import Tally
+
+ZERO = Decimal(0)
+States = Mapping[str, Mapping[str, Any]]
+
+
+class Parent(NamedTuple):
+    """A parent as it was accepted: what was asked for, and the market at that moment."""
+
+    ticket: Ticket
+    asked: ExecutionRequest
+    at: datetime
+    mark: Decimal | None
+    heard: int
+    """Which market data was the last before."""
+
+    @property
+    def end(self) -> datetime | None:
+        """From when on no child may be sent."""
+        plan, asked = self.asked.plan, self.asked
+        minutes = None if plan is None else plan.max_execution_window_minutes
+        ends = [] if minutes is None else [self.at + timedelta(minutes=minutes)]
+        if asked.time_in_force == "GTD" and asked.expires_at is not None:
+            ends.append(asked.expires_at)
+        return min(ends, default=None)
+
+    def past(self, limit: Decimal | None) -> str:
+        """Why a child may not have this limit price, or ''."""
+        plan, asked, buys = self.asked.plan, self.asked, self.ticket.side == "BUY"
+        worst = [] if asked.limit_price is None else [asked.limit_price]
+        slip = None if plan is None else plan.max_slippage_pct
+        start = asked.stop_price if asked.order_type in TRIGGERED else self.mark
+        if slip is not None and start is not None and asked.order_type not in TRAILING:
+            worst.append(start * (1 + slip) if buys else start * (1 - slip))
+        if slip is not None and limit is None:
+            return f"no limit, and a slippage of {slip} at most"
+        for bound in worst:
+            if limit is None or (limit > bound if buys else limit < bound):
+                return f"{limit} is past {bound}"
+        return ""
+
+
+class Parents:
+    """The independent memory of a partition's parents and children."""
+
+    def __init__(self, tally: Tally) -> None:
+        self.tally = tally
+        self.market: dict[str, list[MarketData]] = {}
+        """What was heard of each instrument, in order."""
+        self.known: dict[str, Parent] = {}
+        self.parent_of: dict[str, str] = {}
+        self.closed_at: dict[str, Decimal] = {}
+        """What was filled of a child when the engine was told that it is over."""
+        self.most: dict[str, Decimal] = {}
+        """The largest quantity that a parent ever had."""
+        self.placed: dict[str, Any] = {}
+
+    # what happens
+
+    def accepted(self, event: e.RequestAccepted, asked: ExecutionRequest | None, mark: Any) -> None:
+        """A request is accepted: where it is worked, what it is held to from now on is noted."""
+        for ticket in event.tickets:
+            if not ticket.order_id.startswith(f"{w.PREFIX}-"):
+                continue
+            must(asked is not None, f"{event.key}: worked, and nobody asked")
+            assert asked is not None
+            rows = self.market.get(ticket.instrument, [])
+            heard = max((number for number, row in enumerate(rows) if isinstance(row, Quote)), default=0)
+            price = None if mark is None else mark.price
+            self.known[ticket.order_id] = Parent(ticket, asked, event.at, price, heard)
+            self.most[ticket.order_id] = ticket.quantity
+
+    def after(self, event: e.Event, live: States) -> None:
+        """An event happened, and this is how everything is after it."""
+        match event:
+            case w.WorkMoved():
+                self._moved(event, live[f"order/{event.order_id}"][""])
+            case w.WorkStopped():
+                self.tally.add("work: killed" if event.reason.startswith("killed") else "work: stopped")
+            case e.OrderFilled() if event.order_id in self.parent_of and event.order_id in self.closed_at:
+                self.tally.add("work: late fill")
+            case w.WorkAmended():
+                self.tally.add("work: amended")
+                self.most[event.order_id] = max(self.most[event.order_id], event.quantity)
+            case w.WorkEnded():
+                self._ended(event, live[f"order/{event.order_id}"][""])
+            case e.OrderStarted():
+                self.closed_at.pop(event.order_id, None)
+                self._started(event.ticket, live)
+            case e.OrderClosed():
+                self.closed_at[event.order_id] = event.filled
+            case e.ReplaceRequested() if event.order_id in self.parent_of:
+                parent = self.known[self.parent_of[event.order_id]]
+                why = parent.past(event.limit_price)
+                must(not why, f"{event.order_id} of {parent.ticket.order_id} is repriced: {why}")
+            case e.ChildSent() if event.client_order_id in self.parent_of:
+                self._sent(event, live)
+
+    def _moved(self, event: w.WorkMoved, order: Order) -> None:
+        if not event.placed:
+            return
+        name, parent = event.order_id, self.known[event.order_id]
+        must(not order.cancelling, f"{name} was cancelled, and sends {event.placed}")
+        work = w.working(order)
+        out = sum((child.working for child in work.children), order.filled)
+        must(out <= order.quantity, f"{name}: {out} of {order.quantity} is filled or working")
+        must(parent.end is None or event.at < parent.end, f"{name} sends at {event.at}, its end was {parent.end}")
+        self.tally.add("work: child placed", len(event.placed))
+        for piece in event.placed:
+            must(piece.quantity > ZERO, f"{name} sends nothing: {piece}")
+            self.parent_of[piece.order_id] = name
+            self.placed[piece.order_id] = piece
+            must(not (why := parent.past(piece.limit_price)), f"{name} sends {piece.order_id}: {why}")
+            limit, now = order.limit_price, piece.limit_price
+            if limit is not None:
+                within = now is not None and (now <= limit if order.ticket.side == "BUY" else now >= limit)
+                must(within, f"{name} sends {piece.order_id} at {now}, past {limit}")
+        if work.held is not None and work.placed == len(event.placed):
+            self._released(name, parent)
+
+    def _released(self, name: str, parent: Parent) -> None:
+        """What waits for a price is sent only when the market was there."""
+        kind = parent.asked.order_type
+        if kind in TRIGGERED or kind in TRAILING:
+            rows = self.market.get(parent.ticket.instrument, [])[parent.heard :]
+            must(_touched(parent, rows), f"{name}: a {kind} of {parent.asked} was sent before its price came: {rows}")
+            self.tally.add(f"work: {kind} released")
+
+    def _started(self, ticket: Ticket, live: States) -> None:
+        if not ticket.parent:
+            must(ticket.order_id in self.known or ticket.order_id not in self.parent_of, f"{ticket} has no parent")
+            return
+        name, piece = ticket.order_id, self.placed.get(ticket.order_id)
+        must(piece is not None, f"{name} says it is of {ticket.parent}, which never sent it")
+        same = (piece.quantity, piece.limit_price) == (ticket.quantity, ticket.limit_price)
+        must(same, f"{name}: sent as {piece}, started as {ticket}")
+        order: Order = live[f"order/{ticket.parent}"][""]
+        must(order.open, f"{name} starts, and {ticket.parent} is {order.status}")
+        theirs, ours = order.ticket, ticket
+        must(
+            (theirs.subscriber_id, theirs.account, theirs.instrument, theirs.side, theirs.venue)
+            == (ours.subscriber_id, ours.account, ours.instrument, ours.side, ours.venue),
+            f"{name}: {ours} is not of {theirs}",
+        )
+
+    def _sent(self, event: e.ChildSent, live: States) -> None:
+        name = self.parent_of[event.client_order_id]
+        order: Order = live[f"order/{name}"][""]
+        must(order.open, f"{event.client_order_id} is sent, and {name} is {order.status}")
+        must(not (order.cancelling and event.resend), f"{name} was cancelled: {event}")
+
+    def _ended(self, event: w.WorkEnded, order: Order) -> None:
+        parent, ratio = self.known[event.order_id], None
+        if parent.asked.plan is not None:
+            ratio = parent.asked.plan.min_fill_ratio
+        if ratio is not None and event.filled < ratio * min(order.quantity, parent.ticket.quantity):
+            must(event.code, f"{event.order_id} ended with less than {ratio}, and does not say so: {event}")
+        work = w.working(order)
+        how = parent.asked.order_type if work.works is None else work.works.algorithm
+        self.tally.add(f"work: {how} {event.status}")
+        if event.status == "FILLED":
+            self.tally.add("work: completed")
+
+    # at rest
+
+    def at_rest(self, live: States) -> None:
+        """While no mail waits: what parents know of their children, and the gate of both, is what the children say."""
+        parents: dict[str, Order] = {}
+        children: dict[str, list[Order]] = {}
+        for address, parts in live.items():
+            if address.startswith("order/") and "" in parts:
+                order: Order = parts[""]
+                if order.work is not None:
+                    parents[address[6:]] = order
+                elif order.ticket.parent:
+                    children.setdefault(order.ticket.parent, []).append(order)
+        for name, order in parents.items():
+            found = children.get(name, [])
+            sums = [sum((getattr(child, of) for child in found), ZERO) for of in ("filled", "notional", "commission")]
+            have = [order.filled, order.notional, order.commission]
+            must(have == sums, f"{name} has filled, notional, commission {have}, its children {sums}")
+            late = sum(
+                (child.filled - self.closed_at.get(child.ticket.order_id, child.filled) for child in found), ZERO
+            )
+            must(order.filled - late <= self.most[name], f"{name}: {order.filled} of {self.most[name]} is filled")
+            self._knows(name, order, [child for child in found if child.open])
+            gate = live.get(f"venue/{order.ticket.venue}", {}).get(f"parent/{name}")
+            if not order.open:
+                must(gate is None, f"{name} is {order.status}, and the gate lets its children through: {gate}")
+                continue
+            out = sum((child.filled + child.working for child in found), ZERO)
+            must(gate is not None, f"{name} is {order.status}, and the gate does not know it")
+            must(gate.quantity == order.quantity, f"{name} is for {order.quantity}, the gate has {gate}")
+            must(gate.out == out, f"{name} has {out} filled or working, the gate has {gate}")
+
+    def _knows(self, name: str, order: Order, open_: list[Order]) -> None:
+        pieces = {piece.order_id: piece for piece in w.working(order).children}
+        theirs = {child.ticket.order_id for child in open_}
+        if not order.open:
+            must(not theirs, f"{name} is {order.status}, and {theirs} are open")
+            must(not order.working, f"{name} is over, and still reserves {order.working}")
+            return
+        must(set(pieces) == theirs, f"{name} counts as open {set(pieces)}, open are {theirs}")
+        for child in open_:
+            piece = pieces[child.ticket.order_id]
+            same = (piece.filled, piece.working) == (child.filled, child.working)
+            must(same, f"{name}: {piece} is {child}")
+        most = max(order.quantity - order.filled, sum((child.working for child in open_), ZERO))
+        must(order.working == most, f"{name} reserves {order.working} and not {most}: {order}")
+
+    def at_the_venue(self, orders: Mapping[str, Any]) -> None:
+        """Counted at the venue: what is filled and what works of all children is within the parent.
+
+        A venue that said that an order was over, and told of its fills only then, is no fault of ours.
+        """
+        out: dict[str, Decimal] = {}
+        for name, (order, *_) in orders.items():
+            parent = self.parent_of.get(name)
+            if parent is not None:
+                filled = min(order.filled, order.quantity)
+                untold = filled - min(filled, self.closed_at.get(name, filled))
+                amount = order.quantity if order.status == "WORKING" else filled
+                out[parent] = out.get(parent, ZERO) + amount - untold
+        for parent, amount in out.items():
+            must(amount <= self.most[parent], f"{parent}: {amount} of {self.most[parent]} is at the venue")
+
+    def stuck(self, name: str, order: Order, now: datetime, due: datetime | None, watched: bool) -> str:
+        """Why an open parent is forgotten: nothing wakes it, or its end is over; '' where it is not."""
+        children = w.working(order).children
+        if children:
+            return ""
+        end = self.known[name].end
+        if end is not None and now > end + timedelta(seconds=60):
+            return f"its end was {end}"
+        if due is None and not watched:
+            return "nothing wakes it"
+        return "" if due is None or due > now - timedelta(seconds=60) else f"it was due at {due}"
+
+
+def _touched(parent: Parent, rows: list[MarketData]) -> bool:
+    """Whether the market was at the price that a trigger waits for, by any quote or print since."""
+    asked, told, sells = parent.asked, parent.asked.instructions, parent.ticket.side == "SELL"
+    falling = sells != (asked.order_type in ("MARKET_IF_TOUCHED", "LIMIT_IF_TOUCHED"))
+    best: Decimal | None = None
+    for row in rows:
+        price = (row.bid if sells else row.ask) if isinstance(row, Quote) else getattr(row, "price", ZERO)
+        level = asked.stop_price
+        if level is None:
+            assert told is not None
+            best = price if best is None else max(best, price) if sells else min(best, price)
+            away = told.trail_amount if told.trail_pct is None else best * told.trail_pct
+            assert away is not None
+            level = best - away if sells else best + away
+        if price <= level if falling else price >= level:
+            return True
+    return False
