@@ -50,6 +50,7 @@ def report(
             notional=subtract(after.notional, before.notional),
             commission=subtract(after.commission, before.commission),
             released=released,
+            asked=after.cancelling or (after.asks > 0 and after.heard_of),
         ),
     )
 

@@ -69,6 +69,20 @@ def release(actor: WorkActor, held: emulate.Held, part: emulate.Release, turn: T
     actor.send(order, piece, part.order_type, part.time_in_force, turn)
 
 
+def insist(actor: WorkActor, turn: Turn) -> None:
+    """Asks once more for a cancel that was refused: what is over must not stay at the venue."""
+    order = actor.order
+    if order is None or not order.open:
+        return
+    work = work_.working(order)
+    left = tuple(child.order_id for child in work.children if not child.pending)
+    if work.held is None or work.held.phase != "ENDING" or not left:
+        return
+    turn.record(work_.WorkMoved(**order_.about(order, turn.now), asked=left))
+    for child in left:
+        turn.tell(f"order/{child}", CancelOrder(reason=f"by {actor.id}, again"))
+
+
 def watch(actor: WorkActor, turn: Turn) -> None:
     """Waits for market data that would change the trigger, and for the clock."""
     order: Order = actor.parts[""]
@@ -81,6 +95,8 @@ def watch(actor: WorkActor, turn: Turn) -> None:
     due = emulate.due(held)
     # What is due and cannot be done now is looked at again, and not at once.
     actor.wake = turn.now + RETRY if due is not None and due <= turn.now else due
+    if held.phase == "ENDING" and any(not child.pending for child in work.children):
+        actor.wake = turn.now + RETRY
     trigger = held.trigger
     if held.phase != "WAITING" or trigger is None or held.joining:
         unwatch(actor, turn)

@@ -209,9 +209,12 @@ class VenueActor(Actor):
         last = venue.last_order_id if event.resend else event.client_order_id
         self.put("", replace(venue, last_order_id=last, sent=venue.sent + 1))
         if event.parent:
-            part = f"parent/{event.parent}"
-            known = self.parts[part]
-            self.put(part, replace(known, out=add(known.out, event.quantity)))
+            self._out(event)
+
+    def _out(self, event: ChildSent) -> None:
+        part = f"parent/{event.parent}"
+        known = self.parts[part]
+        self.put(part, replace(known, out=add(known.out, event.quantity)))
 
     def _stopped(self, _: ChildStopped) -> None:
         """What the gate stops changes nothing at the venue."""

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
+from msgspec.structs import replace
+
 from actors import gross, grouped, held
 from actors.order import OrderActor
 from actors.turn import Turn
@@ -257,10 +259,12 @@ class WorkActor(OrderActor):
         order = self.order
         if order is None:
             return
+        # A group sees itself to what is refused.
+        waits = report.asked and not order.ticket.group
         turn.record(
             work_.ChildMoved(
                 **order_.about(order, turn.now),
-                child=report.child,
+                child=replace(report.child, pending=True) if waits else report.child,
                 open=report.open,
                 filled=report.filled,
                 notional=report.notional,
@@ -284,6 +288,7 @@ class WorkActor(OrderActor):
         self.drive(turn)
         order = self.order
         if order is not None and work_.working(order).held is not None:
+            held.insist(self, turn)
             held.watch(self, turn)
 
     def _recover_work(self, _: Recover, turn: Turn) -> None:

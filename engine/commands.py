@@ -148,6 +148,8 @@ class ChildReport(Command, frozen=True, kw_only=True):
     notional: Decimal = ZERO
     commission: Decimal = ZERO
     released: Decimal = ZERO
+    asked: bool = False
+    """The venue has refused its cancel, or is being asked what it is: to ask for more waits for the answer."""
 
 
 class AllowParent(Command, frozen=True, kw_only=True):

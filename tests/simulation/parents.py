@@ -173,6 +173,8 @@ class Parents:
         parent, ratio = self.known[event.order_id], None
         if parent.asked.plan is not None:
             ratio = parent.asked.plan.min_fill_ratio
+        if not event.filled and order.work is not None and order.work.spec.time_in_force in ("IOC", "FOK"):
+            return  # Nothing was to be had at once, and nothing is what the ratio left.
         if ratio is not None and event.filled < ratio * min(order.quantity, parent.ticket.quantity):
             must(event.code, f"{event.order_id} ended with less than {ratio}, and does not say so: {event}")
         work = w.working(order)

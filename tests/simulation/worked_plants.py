@@ -21,7 +21,6 @@ from engine import work as work_
 from engine.algos import bounds
 from engine.algos import work as deciding
 from engine.commands import CancelOrder, ChildReport, GiveBack, ModifyOrder
-from engine.events import ChildStopped
 from tests.simulation.planting import bent, plant, wrapped
 
 LATER = timedelta(days=1)
@@ -39,12 +38,6 @@ def the_gate_ignores_the_parent_and_an_algorithm_what_works() -> Iterator[None]:
 @plant
 def the_gate_counts_no_child() -> Iterator[None]:
     with bent(VenueActor, "_out", lambda actor, event: None):
-        yield
-
-
-@plant
-def the_gate_gives_back_what_it_stopped() -> Iterator[None]:
-    with bent(VenueActor.APPLY, ChildStopped, lambda actor, event: None):
         yield
 
 
@@ -124,7 +117,7 @@ def a_reservation_is_released_twice() -> Iterator[None]:
         was(actor, order, units, turn)
         was(actor, order, units, turn)
 
-    with wrapped(WorkActor, "_reserve_less", less):
+    with wrapped(WorkActor, "reserve_less", less):
         yield
 
 
