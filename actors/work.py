@@ -94,8 +94,11 @@ class WorkActor(OrderActor):
             )
         )
         turn.tell(f"venue/{ticket.venue}", AllowParent(order_id=self.id, quantity=ticket.quantity))
-        if message.held is not None and message.release is not None:
-            held.release(self, message.held, message.release, turn)
+        waiting = message.held
+        if waiting is not None and waiting.ends_at is not None and turn.now >= waiting.ends_at:
+            self.end("EXPIRED", "TIME_OVER", "its time was over before it began", turn)
+        elif waiting is not None and message.release is not None:
+            held.release(self, waiting, message.release, turn)
         self.drive(turn)
 
     def end(self, status: Any, code: str, reason: str, turn: Turn) -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from actors.journal import Mail
 from actors.order import OrderActor
+from actors.turn import Turn
 from engine import reports as r
-from engine.commands import Kill, MarketMoved, SubmitChild
+from engine.commands import Kill, MarketMoved, StartWork, SubmitChild
 from engine.events import ChildStopped, FillBooked, RequestDenied
 from engine.instructions import Instructions
 from engine.messages import ExecutionCommand, Quote
@@ -275,4 +276,27 @@ def test_a_held_order_is_cancelled_before_it_was_sent(bench: Bench) -> None:
     held = bench.part("subscriber/alice", "position/XNAS:AAPL")
     assert held.working_sell == 0
     tick(bench, "90")
+    assert bench.sent(r.SubmitOrder) == []
+
+
+def test_an_order_whose_start_was_kept_back_past_its_end_sends_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = bench.now + timedelta(seconds=60)
+    kept: list[tuple[str, Any]] = []
+    tell = Turn.tell
+
+    def keep(turn: Turn, to: str, message: Any) -> None:
+        if isinstance(message, StartWork):
+            kept.append((to, message))
+        else:
+            tell(turn, to, message)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Turn, "tell", keep)
+        bench.tell("subscriber/alice", request(1, limit_price="90", time_in_force="GTD", expires_at=end))
+    ((to, message),) = kept
+    bench.now += timedelta(seconds=61)
+    bench.tell(to, message)
+    assert order(bench, to[6:]).status == "EXPIRED"
     assert bench.sent(r.SubmitOrder) == []
