@@ -131,6 +131,9 @@ def prepare(
         return _algorithm(request, subscriber_id, spec, instrument, arrival, turn)
     if not spec.emulators or spec.emulators == ("REDUCE_ONLY",):
         return Prepared(spec)
+    if "MIN_FILL_FIRST" in spec.emulators and spec.deadline is None and request.expires_at is not None:
+        # Its second part is as immediate as the first: it is not sent once the request is stale.
+        spec = replace(spec, deadline=request.expires_at, emulators=(*spec.emulators, "WINDOW"))
     sessions = turn.rules.coming(instrument.calendar, now)
     held = hold(spec, now, turn.market.quote(key, now), turn.market.last(key), sessions, closable)
     if isinstance(held, Refusal):

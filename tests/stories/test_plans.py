@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -89,6 +90,16 @@ def test_an_urgent_order_that_cannot_have_its_least_has_nothing(bench: Bench) ->
     assert (found.status, found.filled) == ("CANCELED", 0)
     assert len(bench.sent(r.SubmitOrder)) == 1
     assert bench.part("subscriber/alice", "position/XNAS:AAPL").working_buy == 0
+
+
+def test_the_rest_of_an_urgent_order_is_not_sent_once_its_request_is_stale(bench: Bench) -> None:
+    stale = AT + timedelta(seconds=2)
+    name = accepted(bench, URGENT, expires_at=stale.isoformat())
+    (first,) = bench.sent(r.SubmitOrder)
+    bench.now += timedelta(seconds=51)
+    fill(bench, first)
+    assert len(bench.sent(r.SubmitOrder)) == 1
+    assert (order(bench, name).status, order(bench, name).filled) == ("EXPIRED", 114)
 
 
 def test_a_patient_order_comes_in_twelve_parts_in_an_hour_and_never_above_its_bound(bench: Bench) -> None:
