@@ -17,7 +17,6 @@ from engine.commands import CancelOrder, StartOrder, Ticket
 from engine.config import InstrumentSpec
 from engine.exposure import Exposure, expose
 from engine.figures import Figures, measure
-from engine.gate import Venue
 from engine.identity import ORDERS_PER_BATCH
 from engine.messages import ExecutionRequest
 from engine.refusal import Refusal
@@ -62,14 +61,6 @@ class Approvals:
             self._exposures[currency] = found
         return found
 
-    def venue(self, exchange: str, symbol: str) -> Venue | None:
-        """The venue that an instrument's orders go to, as far as it is known; None where none is routed."""
-        name = self.turn.rules.route(exchange, symbol)
-        if name is None:
-            return None
-        venue: Venue | None = self.turn.peek(f"venue/{name}")
-        return Venue(name=name, reason="not connected yet") if venue is None else venue
-
     def barred(self, exchange: str, symbol: str, limit_price: Decimal | None) -> Refusal | None:
         """Why an instrument may not be traded at all, or None."""
         turn, of, profile = self.turn, self.of, self.actor.profile
@@ -86,7 +77,7 @@ class Approvals:
             issued_at=turn.now,
         )
         status = None if profile is None else profile.status
-        spec, venue = turn.rules.instrument(exchange, symbol), self.venue(exchange, symbol)
+        spec, venue = turn.rules.instrument(exchange, symbol), turn.routed(exchange, symbol)
         refusal = pre_checks(order, turn.now, self.killed, status, turn.rules.config.allow, spec, venue)
         if refusal is None and venue is not None:
             refusal = supervise.killed(order, self.actor.id, venue.name, turn)
@@ -94,7 +85,7 @@ class Approvals:
 
     def splits(self, exchange: str, symbol: str) -> bool:
         """Whether the venue wants a position closed before the other side of it is opened."""
-        venue = self.venue(exchange, symbol)
+        venue = self.turn.routed(exchange, symbol)
         return venue is not None and venue.capabilities is not None and venue.capabilities.closes_first
 
     def approve(self, spec: InstrumentSpec, steps: Sequence[Step], limit: Decimal | None) -> list[Approved] | Refusal:

@@ -20,7 +20,7 @@ from engine.ledger import Position, release
 from engine.order import Order
 from engine.refusal import Refusal
 from engine.values import ZERO, Side, add, instrument_key, minus, subtract
-from engine.working import Piece
+from engine.working import Piece, out
 
 if TYPE_CHECKING:
     from actors.work import WorkActor
@@ -151,14 +151,7 @@ def _surplus(order: Order) -> Decimal:
     work = work_.working(order)
     if work.held is None or work.held.total is None:
         return ZERO
-    return subtract(add(order.filled, _out(order)), work.held.total)
-
-
-def _out(order: Order) -> Decimal:
-    out = ZERO
-    for piece in work_.working(order).children:
-        out = add(out, piece.working)
-    return out
+    return subtract(add(order.filled, out(work_.working(order).children)), work.held.total)
 
 
 def _send(actor: WorkActor, most: Decimal, turn: Turn) -> None:
@@ -224,7 +217,7 @@ def _settle(actor: WorkActor, turn: Turn) -> None:
     order: Order = actor.parts[""]
     held = work_.working(order).held
     if held is not None and held.total is not None:
-        _amend(actor, min(order.quantity, max(held.total, add(order.filled, _out(order)))), turn)
+        _amend(actor, min(order.quantity, max(held.total, add(order.filled, out(work_.working(order).children)))), turn)
 
 
 def _amend(actor: WorkActor, quantity: Decimal, turn: Turn) -> None:

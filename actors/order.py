@@ -127,6 +127,11 @@ class OrderActor(Actor):
         if refusal is not None or order is None:
             self._answer(command, message.reply_to, refusal, turn)
             return
+        self.ask_review(order, message, turn)
+
+    def ask_review(self, order: Order, message: ModifyOrder, turn: Turn) -> None:
+        """Has the subscriber judge what a modification makes of the order."""
+        command = message.command
         turn.tell(
             f"subscriber/{order.ticket.subscriber_id}",
             ReviewReplace(

@@ -35,7 +35,6 @@ from engine.control_commands import ShedRisk
 from engine.controls import RegimeInForce, scaled
 from engine.exposure import Exposure, expose
 from engine.figures import Figures, measure
-from engine.gate import Venue
 from engine.idempotency import Conflict, compare, fingerprint, key_of
 from engine.ledger import Balance, Position
 from engine.messages import CashMovement, ExecutionCommand, ExecutionRequest, Outcome, Subscriber, Subscription
@@ -164,7 +163,7 @@ class SubscriberActor(Actor):
         """Everything up to the figures that `check` judges, or why it does not come to that."""
         rules, now, profile = turn.rules, turn.now, self.profile
         spec = rules.instrument(request.exchange, request.symbol)
-        route = self._route(request, turn)
+        route = turn.routed(request.exchange, request.symbol)
         desk = turn.peek("desk/main")
         killed = desk is not None and desk.killed
         status = None if profile is None else profile.status
@@ -225,13 +224,6 @@ class SubscriberActor(Actor):
         supervised = controls is not None or rules.controls is not None
         levered = leverage(request, allocation)
         return Candidate(spec, route.name, account_, end, sized.sizing, figures, levered, supervised, worked)
-
-    def _route(self, request: ExecutionRequest, turn: Turn) -> Venue | None:
-        name = turn.rules.route(request.exchange, request.symbol)
-        if name is None:
-            return None
-        venue: Venue | None = turn.peek(f"venue/{name}")
-        return Venue(name=name, reason="not connected yet") if venue is None else venue
 
     def day_equity(self, currency: str, exposure: Exposure, turn: Turn) -> Decimal | None:
         """The equity that today opened with: this decision's, where it is the day's first."""

@@ -16,6 +16,7 @@ from actors.working import Working
 from engine.codec import decode_message
 from engine.commands import Post
 from engine.events import AlarmRaised, Event
+from engine.gate import Venue
 from engine.identity import ORDERS_PER_BATCH, order_id, partition_in, partition_of
 from engine.messages import Outcome
 from engine.rules import Rules
@@ -148,6 +149,14 @@ class Turn:
         """A part (the main one) of a resident actor's state, to read; None where it has none."""
         actor = self._actors.get(address)
         return None if actor is None else actor.parts.get(part)
+
+    def routed(self, exchange: str, symbol: str) -> Venue | None:
+        """The venue that an instrument's orders go to, as far as it is known; None where none is routed."""
+        name = self.rules.route(exchange, symbol)
+        if name is None:
+            return None
+        venue: Venue | None = self.peek(f"venue/{name}")
+        return Venue(name=name, reason="not connected yet") if venue is None else venue
 
     def residents(self, kind: str) -> list[str]:
         """Addresses of all actors of a resident kind (every open order, every venue)."""

@@ -31,7 +31,6 @@ from engine.commands import (
     Recover,
     ReplaceApproved,
     Reprice,
-    ReviewReplace,
     StartOrder,
     StartWork,
     Tick,
@@ -320,19 +319,7 @@ class WorkActor(OrderActor):
         if refusal is not None or order is None:
             self._answer(command, message.reply_to, refusal, turn)
             return
-        turn.tell(
-            f"subscriber/{order.ticket.subscriber_id}",
-            ReviewReplace(
-                command=command,
-                reply_to=message.reply_to,
-                ticket=order.ticket,
-                quantity=order.quantity if command.quantity is None else command.quantity,
-                limit_price=order.limit_price if command.limit_price is None else command.limit_price,
-                filled=order.filled,
-                working=order.working,
-                reserved=order.reserved,
-            ),
-        )
+        self.ask_review(order, message, turn)
 
     def _unamendable(self, command: ExecutionCommand) -> tuple[str, str] | None:
         """Why the order cannot be changed so: while it works, its price may only become stricter."""

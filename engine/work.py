@@ -21,7 +21,7 @@ from engine.events import Event, OrderEvent
 from engine.order import Order
 from engine.specification import Specification
 from engine.values import EXACT, ZERO, OrderType, TimeInForce, add, subtract
-from engine.working import Piece, Work
+from engine.working import Piece, Work, out
 
 PREFIX: Final = "work"
 """What the id of an order that is worked begins with, in the place of a venue's name."""
@@ -104,9 +104,6 @@ class GivenBack(Event, frozen=True, kw_only=True):
 def progress(order: Order) -> Progress:
     """Where the order stands, as an algorithm is told."""
     work = working(order)
-    total = ZERO
-    for piece in work.children:
-        total = add(total, piece.working)
     children = tuple(
         Child(
             child_id=piece.order_id,
@@ -117,7 +114,7 @@ def progress(order: Order) -> Progress:
         )
         for piece in work.children
     )
-    return Progress(filled=order.filled, working=total, children=children)
+    return Progress(filled=order.filled, working=out(work.children), children=children)
 
 
 def working(order: Order) -> Work:
@@ -200,12 +197,9 @@ def _child_moved(order: Order, work: Work, event: ChildMoved) -> Order:
     price = work.first_price
     if price is None and event.filled:
         price = EXACT.divide(event.notional, event.filled) if event.notional else None
-    total = ZERO
-    for one in children:
-        total = add(total, one.working)
     filled = add(order.filled, event.filled)
     # Less may be needed than is reserved: after a fill of a child that was over, or where the order was made smaller.
-    needed = max(total, subtract(order.quantity, filled), ZERO)
+    needed = max(out(children), subtract(order.quantity, filled), ZERO)
     status = order.status
     if event.filled and status == "WORKING":
         status = "PARTIALLY_FILLED"
@@ -236,15 +230,12 @@ def _stopped(order: Order, work: Work, event: WorkStopped) -> Order:
 def _amended(order: Order, work: Work, event: WorkAmended) -> Order:
     works = None if work.works is None else amended(work.works, event.quantity, event.limit_price)
     spec = work.spec if work.held is None else replace(work.spec, quantity=event.quantity)
-    total = ZERO
-    for piece in work.children:
-        total = add(total, piece.working)
     return replace(
         order,
         quantity=event.quantity,
         limit_price=event.limit_price,
         # What is at the venue stays reserved until it is over there.
-        working=max(total, subtract(event.quantity, order.filled)),
+        working=max(out(work.children), subtract(event.quantity, order.filled)),
         work=replace(work, spec=spec, works=works),
         updated_at=event.at,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from msgspec import Struct
@@ -9,7 +10,7 @@ from msgspec import Struct
 from engine.algos.contract import Works
 from engine.emulate import Held
 from engine.specification import Specification
-from engine.values import ZERO
+from engine.values import ZERO, add
 
 
 class Piece(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -24,6 +25,14 @@ class Piece(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     working: Decimal
     limit_price: Decimal | None = None
     pending: bool = False
+
+
+def out(pieces: Iterable[Piece]) -> Decimal:
+    """What open children may still fill together, in units."""
+    total = ZERO
+    for piece in pieces:
+        total = add(total, piece.working)
+    return total
 
 
 class Work(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
