@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from actors.turn import Turn
 from actors.worked import Prepared
-from engine.commands import Ticket
+from engine.commands import PART, Ticket
 from engine.config import InstrumentSpec
 from engine.figures import Figures
 from engine.messages import ExecutionRequest
@@ -32,11 +32,14 @@ class Candidate(Struct, frozen=True, gc=False):
     worked: Prepared | None = None
     """How, where more is asked than a plain order."""
 
-    def ticket(self, request: ExecutionRequest, subscriber_id: str, key: str, turn: Turn) -> Ticket:
+    def ticket(
+        self, request: ExecutionRequest, subscriber_id: str, key: str, turn: Turn, in_block: bool = False
+    ) -> Ticket:
         """The ticket of its order."""
         spec, figures, worked = self.spec, self.figures, self.worked
+        place = PART if in_block else PREFIX if worked and worked.here else self.venue
         ticket = Ticket(
-            order_id=turn.order_id(PREFIX if worked and worked.here else self.venue, subscriber_id, key, 0),
+            order_id=turn.order_id(place, subscriber_id, key, 0),
             subscriber_id=subscriber_id,
             account=self.account,
             venue=self.venue,

@@ -10,6 +10,7 @@ from engine import events as e
 from engine.commands import Introduce, SetStatus, Subscribe
 from engine.idempotency import fingerprint, key_of
 from engine.messages import CashMovement, Outcome, Subscriber
+from engine.methods import GroupMethod
 from engine.refusal import Refusal
 from engine.subscriber import changes
 from engine.values import ZERO, SubscriberStatus
@@ -37,7 +38,8 @@ def _save(actor: SubscriberActor, subscriber: Subscriber, source: Literal["bus",
         return
     turn.record(e.SubscriberSaved(at=turn.now, subscriber=subscriber, source=source))
     for subscription in change.subscriptions:
-        message = Subscribe(subscriber_id=actor.id, active=subscription.active)
+        shares = isinstance(subscription.allocation, GroupMethod)
+        message = Subscribe(subscriber_id=actor.id, active=subscription.active, shares=shares)
         turn.tell(f"strategy/{subscription.strategy_id}", message)
     for strategy in change.dropped:
         turn.tell(f"strategy/{strategy}", Subscribe(subscriber_id=actor.id, active=False))

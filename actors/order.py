@@ -34,6 +34,7 @@ from engine.commands import (
     StartOrder,
     SubmitChild,
     Tick,
+    Ticket,
 )
 from engine.messages import ExecutionCommand, Outcome
 from engine.order import Order
@@ -86,7 +87,7 @@ class OrderActor(Actor):
         ticket = message.ticket
         turn.record(hearing.started(ticket, turn.now))
         turn.tell(
-            f"venue/{ticket.venue}",
+            self.venue_at(ticket),
             SubmitChild(
                 ticket=ticket,
                 client_order_id=ticket.order_id,
@@ -133,7 +134,7 @@ class OrderActor(Actor):
         """Has the subscriber judge what a modification makes of the order."""
         command = message.command
         turn.tell(
-            f"subscriber/{order.ticket.subscriber_id}",
+            order.ticket.owner,
             ReviewReplace(
                 command=command,
                 reply_to=message.reply_to,
@@ -190,7 +191,11 @@ class OrderActor(Actor):
 
     def venue_of(self, order: Order | None) -> str:
         """The address of the venue that an order goes to."""
-        return f"venue/{order.ticket.venue}" if order is not None else "venue/"
+        return self.venue_at(order.ticket) if order is not None else "venue/"
+
+    def venue_at(self, ticket: Ticket) -> str:
+        """The address of the venue that this ticket is for."""
+        return f"venue/{ticket.venue}"
 
     def _answer(
         self, command: ExecutionCommand | None, reply_to: str, refusal: tuple[str, str] | None, turn: Turn
@@ -256,7 +261,7 @@ class OrderActor(Actor):
         elif working or reserved:
             closed = event.__class__ is e.OrderClosed
             turn.tell(
-                f"subscriber/{ticket.subscriber_id}",
+                ticket.owner,
                 ChangeReservation(
                     order_id=self.id,
                     exchange=ticket.exchange,
@@ -277,7 +282,7 @@ class OrderActor(Actor):
     def _book(self, event: Any, before: Order, working: Decimal, reserved: Decimal, turn: Turn) -> None:
         ticket = before.ticket
         book = BookFill(ticket=ticket, fill=event.fill, working=working, reserved=reserved)
-        turn.tell(f"subscriber/{ticket.subscriber_id}", book)
+        turn.tell(ticket.owner, book)
         if ticket.parent:
             child.report(self, before, self.parts[""], working, turn)
         if before.status == "REJECTED":
@@ -285,10 +290,10 @@ class OrderActor(Actor):
 
     def _ask_cancel(self, event: e.CancelRequested, order: Order, turn: Turn) -> None:
         cancel = CancelChild(client_order_id=self.id, venue_order_id=order.venue_order_id)
-        turn.tell(f"venue/{order.ticket.venue}", cancel)
+        turn.tell(self.venue_of(order), cancel)
 
     def _ask(self, event: e.OrderAsked, order: Order, turn: Turn) -> None:
-        turn.tell(f"venue/{order.ticket.venue}", AskAbout(client_order_id=self.id))
+        turn.tell(self.venue_of(order), AskAbout(client_order_id=self.id))
 
     def _resend(self, event: e.OrderResent, order: Order, turn: Turn) -> None:
         turn.tell(
@@ -306,7 +311,7 @@ class OrderActor(Actor):
         ticket = order.ticket
         if event.what == "CANCEL":
             turn.tell(
-                f"subscriber/{ticket.subscriber_id}",
+                ticket.owner,
                 CancelRefused(order_id=self.id, exchange=ticket.exchange, symbol=ticket.symbol, reason=event.reason),
             )
 

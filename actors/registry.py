@@ -6,18 +6,21 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from actors.actor import Actor
+from actors.block import BlockActor
 from actors.dead import DeadLettersActor
 from actors.desk import DeskActor
 from actors.door import DoorActor
 from actors.group import GroupActor
 from actors.journal import Key, Mail
 from actors.order import OrderActor
+from actors.part import PartActor
 from actors.post import PostActor
 from actors.strategy import StrategyActor
 from actors.subscriber import SubscriberActor
 from actors.venue import VenueActor
 from actors.work import WorkActor
-from engine.commands import CommandDone, ReviewReplace, StartOrder, StartWork
+from engine.blocks import Enlist
+from engine.commands import PART, CommandDone, ReviewReplace, StartOrder, StartWork
 from engine.idempotency import key_of as idempotency_key
 from engine.messages import CashMovement, ExecutionCommand, ExecutionRequest
 from engine.target_messages import TargetPositions
@@ -35,24 +38,28 @@ KINDS: Final[dict[str, type[Actor]]] = {
         DoorActor,
         PostActor,
         GroupActor,
+        BlockActor,
     )
 }
-ACTORS: Final = (*KINDS.values(), WorkActor)
+ACTORS: Final = (*KINDS.values(), WorkActor, PartActor)
 """Every class of actor."""
 STARTS: Final[frozenset[type]] = frozenset({StartOrder, StartWork})
 """What a new order is told first: nothing has to be loaded for it."""
 _WORKED: Final = f"order/{PREFIX}-"
+_PARTS: Final = f"order/{PART}-"
 _ABOUT_COMMANDS: Final[frozenset[type]] = frozenset({CommandDone, ReviewReplace})
 """What orders tell of a command: it may have been given twice, and been answered in the meantime."""
 KEYED: Final[frozenset[type]] = frozenset(
-    {ExecutionRequest, ExecutionCommand, CashMovement, TargetPositions, *_ABOUT_COMMANDS}
+    {ExecutionRequest, Enlist, ExecutionCommand, CashMovement, TargetPositions, *_ABOUT_COMMANDS}
 )
 """The messages that carry an idempotency key."""
 
 
 def kind_of(address: str) -> type[Actor]:
-    """The class of the actor at an address: an order that is worked at our side says so in its id."""
-    return WorkActor if address.startswith(_WORKED) else KINDS[address[: address.index("/")]]
+    """The class of the actor at an address: an order that is worked at our side, or in a block, says so in its id."""
+    if address.startswith(_WORKED):
+        return WorkActor
+    return PartActor if address.startswith(_PARTS) else KINDS[address[: address.index("/")]]
 
 
 def key_of(mail: Mail) -> Key | None:
@@ -62,7 +69,7 @@ def key_of(mail: Mail) -> Key | None:
         message = mail.message
         if kind in _ABOUT_COMMANDS:
             message = message.command
-        elif kind is ExecutionCommand and message.request is not None:
+        elif kind is Enlist or (kind is ExecutionCommand and message.request is not None):
             message = message.request
         return mail.to[11:], idempotency_key(message)
     return None

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from msgspec.structs import replace
 
-from actors import amend, gross, grouped, membership, steering, supervise, targets
+from actors import amend, enlisted, gross, grouped, membership, steering, supervise, targets
 from actors.actor import Actor
 from actors.candidate import Candidate
 from actors.turn import Turn
@@ -20,6 +20,7 @@ from engine import account, ledger
 from engine import events as e
 from engine.aims import Aim
 from engine.allocate import NO_FACTS, allocate, leverage
+from engine.blocks import Enlist, Measure
 from engine.commands import (
     BookFill,
     CancelRefused,
@@ -38,10 +39,10 @@ from engine.figures import Figures, measure
 from engine.idempotency import Conflict, compare, fingerprint, key_of
 from engine.ledger import Balance, Position
 from engine.messages import CashMovement, ExecutionCommand, ExecutionRequest, Outcome, Subscriber, Subscription
-from engine.methods import Allocation, PercentChange, RiskBased
+from engine.methods import Allocation, GroupMethod, PercentChange, RiskBased
 from engine.refusal import Refusal
 from engine.risk import check, pre_checks
-from engine.sizing import Facts, Sizing
+from engine.sizing import Facts, Share, Sizing
 from engine.subscriber import Profile
 from engine.target_messages import TargetPositions
 from engine.values import ZERO, subtract
@@ -114,14 +115,17 @@ class SubscriberActor(Actor):
 
     # requests
 
-    def request(self, request: ExecutionRequest, turn: Turn) -> None:
-        """Decides a request: approved orders on their way, or a denial; answered once and for good."""
+    def request(self, request: ExecutionRequest, turn: Turn, member: Enlist | None = None) -> None:
+        """Decides a request: approved orders on their way, or a denial; answered once and for good. `member`: as what
+        it is asked of those who share or work a signal together."""
         key, asked = key_of(request), fingerprint(request)
         if self.answered_before(request.request_id, key, asked, turn):
+            enlisted.decline(self, member, turn)
             return
-        decided = self._decide(request, turn)
+        decided = self._decide(request, turn) if member is None else self._decide_together(member, turn)
         if isinstance(decided, Refusal):
             self._deny(request, key, asked, decided, None, None, turn)
+            enlisted.decline(self, member, turn)
             return
         if decided.supervised:
             refusal = supervise.judge(supervise.asked(request, self.id, decided.venue, decided.figures), turn)
@@ -129,10 +133,12 @@ class SubscriberActor(Actor):
             refusal = check(decided.figures)
         if refusal is not None:
             self._deny(request, key, asked, refusal, decided.sizing, decided.figures, turn)
+            enlisted.decline(self, member, turn)
             return
         turn.pace.add(self.id, turn.now)
-        ticket = decided.ticket(request, self.id, key, turn)
-        worked = decided.worked
+        in_block = member is not None and member.block
+        ticket = decided.ticket(request, self.id, key, turn, in_block)
+        worked = None if in_block else decided.worked
         said = None if worked is None else worked.unused
         outcome = Outcome(request_id=request.request_id, status="ACCEPTED", reason=said, orders=(ticket.order_id,))
         turn.record(
@@ -159,7 +165,19 @@ class SubscriberActor(Actor):
         if decided.supervised:
             gross.placed(ticket, turn)
 
-    def _decide(self, request: ExecutionRequest, turn: Turn) -> Candidate | Refusal:
+    def _decide_together(self, member: Enlist, turn: Turn) -> Candidate | Refusal:
+        """The same of a signal that is shared or worked together."""
+        if member.code and isinstance(self.allocation(member.request), GroupMethod):
+            return Refusal(member.code, member.reason)
+        request = enlisted.alone(member.request) if member.block else member.request
+        return self._decide(request, turn, member.share)
+
+    def allocation(self, request: ExecutionRequest) -> Allocation | None:
+        """How this signal is sized, None where it is not followed."""
+        subscription: Subscription | None = self.parts.get(f"subscription/{request.strategy_id}")
+        return None if subscription is None or not subscription.active else subscription.allocation
+
+    def _decide(self, request: ExecutionRequest, turn: Turn, share: Share | None = None) -> Candidate | Refusal:
         """Everything up to the figures that `check` judges, or why it does not come to that."""
         rules, now, profile = turn.rules, turn.now, self.profile
         spec = rules.instrument(request.exchange, request.symbol)
@@ -175,10 +193,9 @@ class SubscriberActor(Actor):
             return refusal
         allocation: Allocation | None = None
         if request.subscriber_id is None:
-            subscription: Subscription | None = self.parts.get(f"subscription/{request.strategy_id}")
-            if subscription is None or not subscription.active:
+            allocation = self.allocation(request)
+            if allocation is None:
                 return Refusal("NOT_SUBSCRIBED", f"strategy_id: no active subscription to {request.strategy_id}")
-            allocation = subscription.allocation
         end = rules.session_end(spec.calendar, now) if request.time_in_force == "DAY" else None
         if end is None and request.time_in_force == "DAY":
             return Refusal("NO_SESSION", f"time_in_force: calendar {spec.calendar} has no session after {now}")
@@ -194,6 +211,8 @@ class SubscriberActor(Actor):
             closable = ledger.closable(position)
         if isinstance(allocation, PercentChange | RiskBased):
             facts = Facts(held=position.quantity, stop=request.stop_price)
+        elif share is not None:
+            facts = Facts(share=share)
         sized = allocate(request, allocation, spec, reference, exposure.equity, closable, facts)
         if isinstance(sized, Refusal):
             return sized
@@ -335,6 +354,8 @@ class SubscriberActor(Actor):
 
     RECEIVE: ClassVar[Any] = {
         ExecutionRequest: request,
+        Measure: enlisted.measure,
+        Enlist: enlisted.enlist,
         ExecutionCommand: amend.command,
         CommandDone: amend.command_done,
         ReviewReplace: amend.review,

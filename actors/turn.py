@@ -21,7 +21,7 @@ from engine.identity import ORDERS_PER_BATCH, order_id, partition_in, partition_
 from engine.messages import Outcome
 from engine.rules import Rules
 
-INSIDE = frozenset({"subscriber", "strategy", "order", "venue", "desk", "dead", "door", "post", "group"})
+INSIDE = frozenset({"subscriber", "strategy", "order", "venue", "desk", "dead", "door", "post", "group", "block"})
 """Kinds of addresses that are actors; any other address is outside and waits for the commit."""
 
 OUTSIDE = ("reply/", "local/")
@@ -174,7 +174,7 @@ def outside(address: str) -> bool:
 
 
 def home_of(kind: str, address: str, partitions: int, here: int) -> int:
-    """The partition an address lives in: subscribers and strategies by hash, orders where they were made."""
-    if kind in ("subscriber", "strategy"):
+    """The partition an address lives in: subscribers, strategies and blocks by hash, orders where they were made."""
+    if kind in ("subscriber", "strategy", "block"):
         return partition_of(address[len(kind) + 1 :], partitions)
     return partition_in(address) if kind == "order" else here

@@ -157,7 +157,7 @@ class VenueActor(Actor):
             order = turn.peek(address)
             if order is not None and order.open and order.ticket.venue == self.id:
                 turn.tell(address, Recover())
-                if order.work is None:
+                if order.at_venue:
                     mine.append(address[6:])
         for first in range(0, len(mine), RECONCILE_AT_ONCE):
             turn.tell(self._port, Reconcile(client_order_ids=tuple(mine[first : first + RECONCILE_AT_ONCE])))

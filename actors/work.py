@@ -38,7 +38,7 @@ from engine.commands import (
 from engine.grouping import ReleaseOrder, ResizeOrder
 from engine.messages import ExecutionCommand
 from engine.order import Order
-from engine.values import ZERO, is_multiple, multiply, subtract
+from engine.values import ZERO, OrderStatus, is_multiple, multiply, subtract
 from engine.working import Piece, Work
 
 FOLLOWING: Final = frozenset({"POV", "ICEBERG", "SNIPER", "ADAPTIVE", "IMMEDIATE"})
@@ -108,20 +108,23 @@ class WorkActor(OrderActor):
             code, reason = missed.code, f"{reason}: {missed.reason}" if reason else missed.reason
         about = order_.about(order, turn.now)
         turn.record(work_.WorkEnded(**about, status=status, code=code, reason=reason, filled=order.filled))
-        self.reserve_less(order, rest, turn)
+        self.reserve_less(order, rest, turn, status, reason)
         turn.tell(f"venue/{ticket.venue}", AllowParent(order_id=self.id, quantity=ZERO))
         if missed is not None:
             turn.alarm(code, self.address, reason)
         if ticket.group:
             grouped.ended(order, status, turn)
 
-    def reserve_less(self, order: Order, units: Decimal, turn: Turn) -> None:
-        """Gives units of the reservation back to the subscriber; below zero it takes more."""
+    def reserve_less(
+        self, order: Order, units: Decimal, turn: Turn, ended: OrderStatus | None = None, reason: str = ""
+    ) -> None:
+        """Gives units of the reservation back to the subscriber; below zero it takes more. `ended`: as what it is
+        over, where that is why."""
         if not units:
             return
         ticket = order.ticket
         turn.tell(
-            f"subscriber/{ticket.subscriber_id}",
+            ticket.owner,
             ChangeReservation(
                 order_id=self.id,
                 exchange=ticket.exchange,
@@ -129,6 +132,8 @@ class WorkActor(OrderActor):
                 side=ticket.side,
                 working=units,
                 reserved=multiply(multiply(units, order.reserve_price), ticket.multiplier),
+                ended=ended,
+                reason=reason,
             ),
         )
         gross.moved(self.parts[""], None, turn)

@@ -19,6 +19,7 @@ from typing import Final
 from msgspec import Struct
 
 from actors.registry import fold
+from adapters.audit_blocks import Blocks, Execution
 from adapters.store import schema
 from adapters.store.connect import FILE
 from adapters.store.errors import StoreUnreadable
@@ -26,24 +27,16 @@ from adapters.store.reader import decoded
 from adapters.store.verify import verify
 from engine import events as e
 from engine import target_events as t
-from engine.commands import Ticket
+from engine.blocks import BlockEvent
+from engine.commands import PART, Ticket
 from engine.values import EXACT, ZERO
 from engine.work import PREFIX
 
 MAX_PROBLEMS: Final = 50
-_WORKED: Final = f"{PREFIX}-"
-"""How an order's id begins that is worked at our side: only its children are at a venue."""
+_ELSEWHERE: Final = (f"{PREFIX}-", f"{PART}-")
+"""How ids of orders begin that are at no venue: their children are, or the order of the block that they are in."""
 Pair = tuple[str, str]
 """(subscriber_id, signal_id)."""
-
-
-class Execution(Struct, frozen=True):
-    """One execution as the venue's file has it, or as a trade says it was."""
-
-    order_id: str
-    quantity: Decimal
-    price: Decimal
-    commission: Decimal
 
 
 class Audit(Struct, kw_only=True):
@@ -108,6 +101,7 @@ class Books(Struct):
     """Orders that passed the last-hop gate, by client order id; a resend is none."""
     stopped: set[str]
     signalled: list[e.SignalReceived]
+    blocks: Blocks
     cash: dict[Pair, Decimal]
     """Money by (subscriber, currency) that came other than by a trade."""
 
@@ -125,6 +119,8 @@ def audit(data: Path, acknowledged: Iterable[Pair] = (), *, deep: bool = True) -
         for path in sorted(data.glob("venue-*.sqlite")):
             executions |= _venue(path, known, found)
         _orders_once(store, books, known, found)
+        closed = {name for (name,) in store.execute("SELECT order_id FROM orders WHERE NOT open")}
+        executions = books.blocks.allocated(executions, books.tickets, closed, found.differ)
         _booked_once(store, executions, books, found)
         _money(store, executions, books, found)
     if deep:
@@ -145,28 +141,32 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 def _books(store: sqlite3.Connection, path: Path, found: Audit) -> Books:
     """One reading of the journal."""
-    books = Books(Counter(), {}, Counter(), set(), [], defaultdict(Decimal))
+    books = Books(Counter(), {}, Counter(), set(), [], Blocks(), defaultdict(Decimal))
     denials: Counter[str] = Counter()
     alarms: Counter[str] = Counter()
     introduced: set[str] = set()
+
+    def approve(ticket: Ticket) -> None:
+        if ticket.order_id in books.tickets:
+            found.double(f"order {ticket.order_id} was approved twice")
+        books.tickets[ticket.order_id] = ticket
+
     for sequence, body in store.execute("SELECT seq, body FROM journal ORDER BY seq"):
         for _, event in decoded(path, sequence, body):
             match event:
                 case e.RequestAccepted():
                     books.decisions[event.subscriber_id, event.signal_id] += 1
                     for ticket in event.tickets:
-                        if ticket.order_id in books.tickets:
-                            found.double(f"order {ticket.order_id} was approved twice")
-                        books.tickets[ticket.order_id] = ticket
+                        approve(ticket)
                 case e.OrderStarted():
                     if event.ticket.parent:
                         # Approved with its parent, whose gate counts its children.
                         books.tickets[event.ticket.order_id] = event.ticket
                 case t.TargetsDecided() | t.TargetSteered():
                     for ticket in event.tickets:
-                        if ticket.order_id in books.tickets:
-                            found.double(f"order {ticket.order_id} was approved twice")
-                        books.tickets[ticket.order_id] = ticket
+                        approve(ticket)
+                case BlockEvent():
+                    books.blocks.heard(event, approve)
                 case e.RequestDenied():
                     books.decisions[event.subscriber_id, event.signal_id] += 1
                     denials[event.code] += 1
@@ -241,7 +241,7 @@ def _orders_once(store: sqlite3.Connection, books: Books, known: Mapping[str, st
         times = books.sent[order_id]
         if times > 1:
             found.double(f"order {order_id} was sent {times} times as if new")
-        if order_id not in known and order_id not in books.stopped and not order_id.startswith(_WORKED):
+        if order_id not in known and order_id not in books.stopped and not order_id.startswith(_ELSEWHERE):
             found.lose(f"order {order_id} was approved and is not at the venue")
     for order_id in known:
         if order_id not in books.tickets:

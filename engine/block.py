@@ -5,10 +5,8 @@ each to the largest remainders. A tie goes by a hash of the block's id and the s
 for long. Only the sums of the fills count, so their order does not.
 
 Largest remainder is not monotone: with one lot more filled, a subscriber may be due one fewer (the Alabama paradox).
-So what a block has surely earned for each so far is the floor of its quota (`provisional`), which never falls and is
-never above what `settle` gives at any later fill; the few lots in between, fewer than there are subscribers, are
-handed out when the block is settled. A long block may be settled in waves: `rest` is the block of what is still
-wanted. Nothing settled is ever taken back, and once everything has filled everyone has exactly what was wanted.
+So nothing is anybody's before the block's order is over. What fills after that is a block of its own, of what is still
+wanted: nothing settled is ever taken back, and once everything has filled everyone has exactly what was wanted.
 
 Everyone's price is the block's average. As that is seldom a decimal, notional is shared in grains of a lot at
 10^-12 of price, by largest remainder again: nobody is off the exact average by one grain or more, the sum is the
@@ -19,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Context, Decimal
-from fractions import Fraction
 from hashlib import blake2b
 
 from msgspec import Struct
@@ -27,7 +24,7 @@ from msgspec import Struct
 from engine.methods import Equal, GroupMethod, NetLiquidation, Ratio
 from engine.refusal import Refusal
 from engine.sizing import Share, plain
-from engine.values import EXACT, MAX_DECIMALS, ZERO, add, is_multiple, multiply, subtract
+from engine.values import EXACT, MAX_DECIMALS, ZERO, add, is_multiple, multiply
 
 GRAIN = Decimal(1).scaleb(-MAX_DECIMALS)
 """What prices and commissions are counted in: the finest that the grammar of numbers allows."""
@@ -42,7 +39,7 @@ class Claim(Struct, frozen=True, gc=False):
 
 
 class Block(Struct, frozen=True, gc=False):
-    """What is worked as one order. Claims are above zero, on the grid of `lot`, one a subscriber (see `form`)."""
+    """What is settled at once. Claims are above zero, on the grid of `lot`, one a subscriber."""
 
     block_id: str
     lot: Decimal
@@ -62,9 +59,9 @@ class Tally(Struct, frozen=True, gc=False, kw_only=True):
     commission: Decimal = ZERO
 
     @property
-    def average_price(self) -> Fraction | None:
-        """The exact average price, or None where nothing has filled."""
-        return Fraction(self.notional) / Fraction(self.quantity) if self.quantity else None
+    def average_price(self) -> Decimal | None:
+        """To look at, to 12 digits; None where nothing has filled."""
+        return _LOOK.divide(self.notional, self.quantity) if self.quantity else None
 
 
 class Part(Struct, frozen=True, gc=False, kw_only=True):
@@ -126,15 +123,6 @@ def _count(member: Member) -> Decimal | None:
     return member.net_liquidation if isinstance(allocation, NetLiquidation) else member.available_equity
 
 
-def form(block_id: str, lot: Decimal, claims: Sequence[Claim]) -> Block | Refusal:
-    """The block of what each subscriber was sized to. Refusals: EMPTY_BLOCK, BAD_QUANTITY, OFF_LOT,
-    DUPLICATE_SUBSCRIBER."""
-    refusal = _unsound(block_id, [claim.subscriber_id for claim in claims])
-    for claim in claims:
-        refusal = refusal or _off(claim.subscriber_id, claim.quantity, lot)
-    return Block(block_id, lot, tuple(claims)) if refusal is None else refusal
-
-
 def _unsound(block_id: str, ids: Sequence[str]) -> Refusal | None:
     if not ids:
         return Refusal("EMPTY_BLOCK", f"block {block_id} is for nobody")
@@ -161,21 +149,6 @@ def counted(tally: Tally, quantity: Decimal, price: Decimal, commission: Decimal
     )
 
 
-def provisional(block: Block, filled: Decimal) -> tuple[Claim, ...]:
-    """What is surely each subscriber's once `filled` units are: never less later, never above what is settled.
-
-    A proof: the floor of quota `filled x wanted / total` cannot fall as `filled` grows, and largest remainder gives
-    either that floor or one lot more.
-    """
-    lots = _in(filled, block.lot)
-    wanted = [_in(claim.quantity, block.lot) for claim in block.claims]
-    whole = sum(wanted)
-    return tuple(
-        Claim(claim.subscriber_id, _times(lots * own // whole, block.lot))
-        for claim, own in zip(block.claims, wanted, strict=True)
-    )
-
-
 def settle(block: Block, tally: Tally) -> tuple[Part, ...]:
     """Everything that has filled, shared: each subscriber's part, in the order of the claims.
 
@@ -199,16 +172,6 @@ def settle(block: Block, tally: Tally) -> tuple[Part, ...]:
         )
         for subscriber_id, quantity, notional, commission in zip(ids, lots, grains, commissions, strict=True)
     )
-
-
-def rest(block: Block, parts: Sequence[Part], block_id: str) -> Block | None:
-    """The block, under a new id, of what is still wanted after these parts were settled; None where nothing is."""
-    claims = tuple(
-        Claim(claim.subscriber_id, left)
-        for claim, part in zip(block.claims, parts, strict=True)
-        if (left := subtract(claim.quantity, part.quantity)) > ZERO
-    )
-    return Block(block_id, block.lot, claims) if claims else None
 
 
 def fills(part: Part, lot: Decimal) -> tuple[tuple[Decimal, Decimal], ...]:

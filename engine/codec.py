@@ -8,7 +8,7 @@ from msgspec import json
 
 import engine.control_commands
 import engine.control_events  # noqa: F401 - their classes are found among the subclasses
-from engine import commands, events, grouping, messages, reports, target_events
+from engine import blocks, commands, events, grouping, messages, reports, target_events
 from engine.values import read_number
 from engine.work import FOLDED
 
@@ -24,10 +24,10 @@ MESSAGES: Final[tuple[type, ...]] = (
     *_concrete(reports.PortMessage),
     events.AlarmRaised,
 )
-_SHARED: Final = frozenset({events.OrderEvent, target_events.TargetEvent, target_events.AimEvent})
+_SHARED: Final = frozenset({events.OrderEvent, blocks.BlockEvent, target_events.TargetEvent, target_events.AimEvent})
 """What several events have in common, and no event itself."""
 EVENTS: Final[tuple[type, ...]] = tuple(kind for kind in _concrete(events.Event) if kind not in _SHARED)
-assert {grouping.GroupMoved, *FOLDED} <= set(EVENTS)
+assert {grouping.GroupMoved, *blocks.FOLD, *FOLDED} <= set(EVENTS)
 
 _decoder: Final = json.Decoder(Union[MESSAGES], dec_hook=read_number)  # noqa: UP007 - made from a tuple
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 from msgspec import Raw, Struct
 
@@ -27,6 +28,13 @@ class Command(
     omit_defaults=True,
 ):
     """What every command is."""
+
+
+BLOCK: Final = "block-"
+"""What the id of a block begins with, which stands for a subscriber's in the orders that it works for its members."""
+
+PART: Final = "part"
+"""What the id of a member's order in a block begins with, in the place of a venue's name."""
 
 
 class Ticket(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -67,6 +75,12 @@ class Ticket(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=
     def instrument(self) -> str:
         """`exchange:symbol`."""
         return instrument_key(self.exchange, self.symbol)
+
+    @property
+    def owner(self) -> str:
+        """The address that holds its reservation and books its fills: a subscriber's, or a block's."""
+        whose = self.subscriber_id
+        return f"block/{whose}" if whose.startswith(BLOCK) else f"subscriber/{whose}"
 
 
 class Fill(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=True):
@@ -238,6 +252,8 @@ class Subscribe(Command, frozen=True, kw_only=True):
 
     subscriber_id: str
     active: bool
+    shares: bool = False
+    """Its allocation is a share of the total of all who have one."""
 
 
 # order -> venue

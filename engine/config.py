@@ -13,7 +13,7 @@ from msgspec import Struct, field
 
 from engine.control_settings import ControlSettings, RegimeSettings
 from engine.simulation.commission import FREE, Schedule
-from engine.values import ONE, ZERO, Currency, Exchange, Number, Symbol, instrument_key
+from engine.values import ONE, ZERO, Currency, Exchange, Id, Number, Symbol, instrument_key
 
 
 class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -126,6 +126,14 @@ class Metrics(Section, frozen=True):
     port: int = 0
 
 
+class BlockSettings(Section, frozen=True):
+    """Orders that are worked for several subscribers at once: the account they have at each venue (left out, the
+    block's id), and the largest one, in units."""
+
+    accounts: dict[str, Id] = field(default_factory=dict)
+    max_quantity: Number | None = None
+
+
 class MarketSettings(Section, frozen=True):
     """`max_age_s`: how old a price may be, in seconds since it was received, before it is no reference any more.
     `warm_up_s`: how long after a start the requests that waited in the stream wait on, for prices to come in.
@@ -152,6 +160,7 @@ class Config(Section, frozen=True):
     log: Log = field(default_factory=Log)
     metrics: Metrics = field(default_factory=Metrics)
     market: MarketSettings = field(default_factory=MarketSettings)
+    blocks: BlockSettings = field(default_factory=BlockSettings)
     controls: ControlSettings = field(default_factory=ControlSettings)
     regimes: dict[str, RegimeSettings] = field(default_factory=dict)
 

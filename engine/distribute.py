@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from msgspec import Raw, Struct, json
 
+from engine import blocks as b
 from engine import control_events as c
 from engine import events as e
 from engine import target_events as t
@@ -19,6 +20,7 @@ from engine import target_reports
 from engine import work as w
 from engine.commands import Ticket
 from engine.distributed import (
+    BlockReport,
     Distribution,
     ExecutionDistributed,
     ExecutionJob,
@@ -114,6 +116,28 @@ def _denied(event: e.RequestDenied) -> Told:
     return Told("execution_report", event.subscriber_id, event.symbol, "DENIED", "", data)
 
 
+def _settled(event: b.BlockSettled) -> Told:
+    tally = event.tally
+    average = tally.average_price
+    data = BlockReport(
+        request_id=event.request_id,
+        signal_id=event.signal_id,
+        strategy_id=event.strategy_id,
+        subscriber_id=event.block_id,
+        exchange=event.exchange,
+        instrument_id=event.symbol,
+        order_id=event.order_id,
+        side=event.side,
+        status=event.status,
+        reason=event.reason,
+        filled=tally.quantity,
+        average_price=average,
+        commission=tally.commission,
+        members=len(event.parts),
+    )
+    return Told("execution_report", event.block_id, event.symbol, event.status, "", data)
+
+
 def _targets(event: t.TargetsDecided) -> Told:
     data = target_reports.decided(event, tuple(map(_job_order, event.tickets)))
     return Told("execution_report", event.subscriber_id, "-", event.status, "", data)
@@ -177,6 +201,7 @@ _TELL: Final[dict[type, Callable[[Any], Told | None]]] = {
     e.VenueStatusChanged: lambda v: _status(v.venue, v.status, None, v.reason),
     e.Killed: lambda v: _switch(v, "KILLED"),
     e.Resumed: lambda v: _switch(v, "RESUMED"),
+    b.BlockSettled: _settled,
     c.RegimeDeclared: lambda v: _status("all", v.regime, "REGIME", v.reason),
     c.Restricted: lambda v: _control("RESTRICTED" if v.active else "UNRESTRICTED", f"{v.symbol} {v.subscriber_id}", v),
     c.ExecutionStopped: lambda v: _control("REPEATED_EXECUTION", f"{v.strategy_id} {v.instrument}", v),

@@ -90,6 +90,28 @@ class ExecutionReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str
 
 
+class BlockReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Data of an execution_report: an order of a block is over, and what filled is its members' at the average price.
+
+    `subscriber_id` is the block's id. Each member's own part is told in fill_notifications of its own.
+    """
+
+    request_id: str
+    signal_id: str
+    strategy_id: str
+    subscriber_id: str
+    exchange: str
+    instrument_id: str
+    order_id: str
+    side: Side
+    status: str
+    reason: str
+    filled: Decimal
+    average_price: Decimal | None = None
+    commission: Decimal
+    members: int
+
+
 class SettlementUpdate(Struct, frozen=True, kw_only=True):
     """Data of a settlement_update: money that moved other than by a trade."""
 

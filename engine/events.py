@@ -151,6 +151,7 @@ class Subscribed(Event, frozen=True, kw_only=True):
     strategy_id: str
     subscriber_id: str
     active: bool
+    shares: bool = False
 
 
 class SignalReceived(Event, frozen=True, kw_only=True):

@@ -29,7 +29,7 @@ class Conflict(Struct, frozen=True):
 Verdict = Literal["NEW", "EXISTS"] | Conflict
 
 # What only orders that are not plain have: left out of the others' fingerprints, so that those stay as they were.
-_SPECIAL: Final = ("instructions", "group", "good_till")
+_SPECIAL: Final = ("instructions", "group", "good_till", "block")
 
 # What each fingerprint holds, after the message's type. Stored ones live on: append here, never reorder.
 _FIELDS: Final[dict[str, tuple[str, ...]]] = {
@@ -130,9 +130,11 @@ def _asked(message: Keyed) -> list[Any]:
     name = message.__class__.__name__
     asked = [name, *_values[name](message)]
     if isinstance(message, ExecutionRequest):
-        if not message.plain:
+        if not message.plain or message.block:
             good_till = message.expires_at if message.time_in_force == "GTD" else None
             asked += (message.instructions, message.group, good_till)
+        if message.block:
+            asked.append(True)
     elif isinstance(message, ExecutionCommand) and message.request is not None:
         asked[_REQUEST] = _asked(message.request)
     elif isinstance(message, TargetPositions):

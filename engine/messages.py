@@ -86,6 +86,8 @@ class ExecutionRequest(Message, frozen=True, kw_only=True, omit_defaults=True):
     """When the request is stale; for GTD also how long its order is good."""
     instructions: Instructions | None = None
     group: Membership | None = None
+    block: bool = False
+    """Of a signal: its followers' orders are worked as one, and its fills shared among them."""
 
     def problem(self) -> Problem | None:
         """What makes this request senseless whoever asks, or None."""
@@ -130,6 +132,8 @@ class ExecutionRequest(Message, frozen=True, kw_only=True, omit_defaults=True):
             found = senseless(self)
             if found is not None:
                 return found
+        if self.block and (found := self._block_problem()) is not None:
+            return found
         return None if self.plan is None else self._plan_problem(self.plan)
 
     @property
@@ -141,6 +145,18 @@ class ExecutionRequest(Message, frozen=True, kw_only=True, omit_defaults=True):
             and self.order_type in PLAIN_TYPES
             and self.time_in_force in PLAIN_TIMES
         )
+
+    def _block_problem(self) -> Problem | None:
+        if self.subscriber_id is not None:
+            return "BAD_BLOCK", "block: is for a strategy's signal; a request of one subscriber is one order anyway"
+        if self.time_in_force in ("GTC", "GTD"):
+            # Fills are allocated on the day they are made: what everyone's average is must not wait for weeks.
+            return "BAD_BLOCK", f"time_in_force: a block is settled within its session, so {self.time_in_force} is none"
+        if self.group is not None:
+            return "BAD_BLOCK", "group: an order of a group is one subscriber's own, so it cannot be in a block"
+        if self.instructions is not None and self.instructions.reduce_only:
+            return "BAD_BLOCK", "instructions.reduce_only: is about one subscriber's position, use intent CLOSE"
+        return None
 
     def _plan_problem(self, plan: ExecutionPlan) -> Problem | None:
         if plan.action != "EXECUTE_TRADE":

@@ -52,6 +52,7 @@ def problems(config: Config) -> list[Problem]:
         _routes,
         _admin,
         _market,
+        _blocks,
         _controls,
     )
     return [problem for check in checks for problem in check(config)]
@@ -203,6 +204,15 @@ def _admin(config: Config) -> Iterator[Problem]:
 def _market(config: Config) -> Iterator[Problem]:
     if not 1 <= config.market.max_age_s <= MAX_PRICE_AGE_S:
         yield Problem("market.max_age_s", str(config.market.max_age_s), f"1 to {MAX_PRICE_AGE_S}")
+
+
+def _blocks(config: Config) -> Iterator[Problem]:
+    for name in config.blocks.accounts:
+        if name not in config.venues:
+            yield Problem(key_path("blocks", "accounts", name), _quoted(name), _one_of("venues", config.venues))
+    most = config.blocks.max_quantity
+    if most is not None and most <= ZERO:
+        yield Problem("blocks.max_quantity", str(most), "a decimal above 0, or nothing for no limit")
 
 
 def _controls(config: Config) -> Iterator[Problem]:

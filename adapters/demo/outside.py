@@ -115,7 +115,8 @@ class Outside:
         kind = subject.split(".", 3)[2]
         self.heard[kind] += 1
         if kind == "execution_report":
-            self.denials[event["data"]["code"]] += 1
+            if event["data"]["status"] == "DENIED":
+                self.denials[event["data"]["code"]] += 1
         elif kind == "fill_notification":
             order_id = event["data"]["order_id"]
             signal_id = self._orders.pop(order_id, None)

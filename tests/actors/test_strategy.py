@@ -6,7 +6,7 @@ import pytest
 
 from engine import events as e
 from engine.messages import Subscription
-from engine.methods import Allocation, AvailableEquity, Equal, FixedQuantity, Multiplier, NetLiquidation, Ratio
+from engine.methods import FixedQuantity, Multiplier
 from tests.actors.bench import Bench, D, request, subscriber
 
 
@@ -85,10 +85,3 @@ def test_followers_survive_a_restart(bench: Bench) -> None:
     bench.open()
     bench.ask("strategy/momentum", request(1, None))
     assert len(bench.events(e.RequestAccepted)) == 1
-
-
-@pytest.mark.parametrize("method", [Equal(), NetLiquidation(), AvailableEquity(), Ratio(value=D(1))])
-def test_a_share_of_a_group_is_refused_where_there_is_no_group(bench: Bench, method: Allocation) -> None:
-    bench.join("alice", Subscription(strategy_id="momentum", allocation=method))
-    bench.ask("strategy/momentum", request(1, None))
-    assert [event.code for event in bench.events(e.RequestDenied)] == ["NO_GROUP"]

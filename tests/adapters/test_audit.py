@@ -18,7 +18,9 @@ from tests.crash.world import World
 
 async def _some_orders(folder: Path) -> None:
     async with World(folder) as world:
-        world.load(signals=2, asks=10)
+        world.load(signals=2, asks=0)
+        await world.settled()
+        world.load(signals=0, asks=10)
         await world.settled()
         assert await world.daemon.stop() == 0
 
@@ -50,8 +52,9 @@ def test_a_folder_in_which_all_went_well_is_clean(played: Path) -> None:
     assert found.problems == []
     assert found.clean
     assert found.signals == 2
-    assert found.approved == found.venue_orders > 0
-    assert found.trades == found.executions > 0
+    # Of the two signals one was a block: an order at the venue for many, and a trade for each of them.
+    assert found.approved > found.venue_orders > 0
+    assert found.trades > found.executions > 0
     assert found.sentence() == "0 lost, 0 doubled"
 
 
@@ -137,3 +140,9 @@ def test_a_journal_that_was_changed_is_unsound(played: Path, tmp_path: Path) -> 
 def test_a_folder_without_a_store_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreUnreadable, match="there is no store"):
         audit(tmp_path)
+
+
+def test_what_a_block_was_executed_for_is_shared_to_the_last_cent(tampered: Callable[[str, str], Audit]) -> None:
+    block = "SELECT number FROM orders WHERE instr(terms, CAST('block-' AS BLOB)) > 0"
+    found = tampered("venue-paper.sqlite", f"UPDATE executions SET price = '1' WHERE order_number IN ({block})")
+    assert any("block order" in problem and "shared for" in problem for problem in found.problems)

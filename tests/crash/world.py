@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from adapters.audit import Audit, Pair, audit
 from adapters.bench.rig import children
@@ -77,9 +77,16 @@ class World:
         for number in range(signals + asks):
             self._number += 1
             exchange, symbol, _ = self.random.choice(INSTRUMENTS)
-            terms = {"exchange": exchange, "symbol": symbol, "side": "BUY", "quantity": str(self.random.randint(1, 9))}
+            terms: dict[str, Any] = {
+                "exchange": exchange,
+                "symbol": symbol,
+                "side": "BUY",
+                "quantity": str(self.random.randint(1, 9)),
+            }
             name = f"n-{self._number}"
             if number < signals:
+                if number % 2:
+                    terms |= {"block": True, "time_in_force": "DAY"}
                 work = self.outside.signal(name, **terms)
             else:
                 work = self.outside.ask(cast.name(self.random.randrange(SUBSCRIBERS)), name, **terms)

@@ -136,6 +136,7 @@ OTHER: list[tuple[Keyed, dict[str, Any], str]] = [
     (REQUEST, {"provenance": Provenance()}, "provenance.decision_id"),
     (REQUEST, {"instructions": Instructions(reduce_only=True)}, "instructions"),
     (REQUEST, {"group": Membership(group_id="g", kind="OCO")}, "group"),
+    (REQUEST, {"block": True}, "block"),
     (INTENT, {"subscriber_id": "bob"}, "subscriber_id"),
     (INTENT, {"exchange": "coinbase"}, "exchange"),
     (INTENT, {"symbol": "ETH/USDT"}, "symbol"),

@@ -1,0 +1,392 @@
+"""A block: has the followers of a signal share one total, works their orders as one, and shares out what it fills.
+
+Its members' orders are at a block as others are at a venue (`actors.part`), and the venue has one order of it, or more
+where members are on both sides: what is told here about that one is what a subscriber is told. Nothing here waits for
+the clock: a member's order that is left without an answer asks, and then the block goes on without who is missing.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from actors.actor import Actor
+from actors.turn import Turn
+from actors.worked import Prepared, prepare
+from engine import blocks as b
+from engine import events as e
+from engine import reports as r
+from engine.block import GRAIN, Block, fills, settle, share_out
+from engine.commands import (
+    AskAbout,
+    BookFill,
+    CancelOrder,
+    CancelRefused,
+    ChangeReservation,
+    CommandDone,
+    ReviewReplace,
+    StartOrder,
+    SubmitChild,
+    Ticket,
+)
+from engine.config import InstrumentSpec
+from engine.control_commands import ShedRisk
+from engine.idempotency import Conflict, compare, fingerprint, key_of
+from engine.messages import ExecutionRequest
+from engine.refusal import Refusal
+from engine.sizing import Share, Sized, Sizing
+from engine.values import ZERO, OrderStatus, Side, add, is_multiple
+from engine.work import PREFIX
+
+Made = tuple[Ticket, Any]
+"""An order of the block and what starts it."""
+
+
+class BlockActor(Actor):
+    """`block/<block_id>`: the block, a part a member and a part an order."""
+
+    __slots__ = ()
+    kind = "block"
+    PARTS: ClassVar[Any] = {"": b.Gathered, "m": b.BlockMember, "o": b.BlockOrder}
+
+    @property
+    def gathered(self) -> b.Gathered | None:
+        """The block, or None before its signal."""
+        return self.parts.get("")
+
+    # the group's total
+
+    def _open(self, message: b.OpenBlock, turn: Turn) -> None:
+        """Asks those who share a total what they count for, or everyone at once for its order."""
+        gathered, asked = self.gathered, fingerprint(message.request)
+        if gathered is not None:
+            found = compare(fingerprint(gathered.request), asked)
+            if isinstance(found, Conflict):
+                reason = f"{found.field}: differs from the signal that this block is for"
+                turn.record(
+                    e.InputRefused(
+                        at=turn.now, subject=self.address, code="CONFLICT", reason=reason, excerpt=asked[:500]
+                    )
+                )
+            return
+        turn.record(b.BlockOpened(at=turn.now, block_id=self.id, request=message.request, members=message.members))
+        sharing = [one.subscriber_id for one in message.members if one.shares]
+        for name in sharing:
+            turn.tell(f"subscriber/{name}", b.Measure(request=message.request))
+        if not sharing:
+            self._share(turn)
+
+    def _measured(self, message: b.Measured, turn: Turn) -> None:
+        gathered, known = self.gathered, self.parts.get(f"m/{message.subscriber_id}")
+        if gathered is None or known is None or gathered.phase != "MEASURING" or known.answered:
+            return
+        turn.record(
+            b.MemberMeasured(at=turn.now, block_id=self.id, subscriber_id=message.subscriber_id, member=message.member)
+        )
+        if self.parts[""].waiting == 0:
+            self._share(turn)
+
+    def _share(self, turn: Turn) -> None:
+        """Shares the total, and has everyone decide."""
+        request: ExecutionRequest = self.parts[""].request
+        awarded = self._awards(request, turn)
+        shares: dict[str, Share] = {} if isinstance(awarded, Refusal) else awarded
+        code, reason = (awarded.code, awarded.reason) if isinstance(awarded, Refusal) else ("", "")
+        members = [part[2:] for part in self.parts if part.startswith("m/")]
+        turn.record(
+            b.BlockShared(
+                at=turn.now,
+                block_id=self.id,
+                worked=request.block,
+                awards=tuple(b.Award(name, share) for name, share in shares.items()),
+                code=code,
+                reason=reason,
+            )
+        )
+        for name in members:
+            enlist = b.Enlist(request=request, block=request.block, share=shares.get(name), code=code, reason=reason)
+            turn.tell(f"subscriber/{name}", enlist)
+
+    def _awards(self, request: ExecutionRequest, turn: Turn) -> dict[str, Share] | Refusal:
+        members = [one.member for part, one in self.parts.items() if part.startswith("m/") and one.member is not None]
+        spec = turn.rules.instrument(request.exchange, request.symbol)
+        whole = request.intent == "CLOSE" and request.quantity is None
+        if not members or spec is None or whole:
+            return {}
+        if request.quantity is None:
+            return Refusal("MISSING_SIZE", "quantity: a total that is shared over a group has to be given in units")
+        return share_out(self.id, request.quantity, spec.lot_size, members)
+
+    # the members' orders
+
+    def _claimed(self, message: SubmitChild, turn: Turn) -> None:
+        """A member's order arrives, as at a venue."""
+        ticket, gathered = message.ticket, self.gathered
+        known = self.parts.get(f"m/{ticket.subscriber_id}")
+        if gathered is None or known is None or gathered.phase != "SIZING" or known.answered:
+            reason = f"BLOCK_CLOSED: {self.id} went on without {ticket.subscriber_id}, or was stopped"
+            self._tell(ticket.order_id, r.Rejected(client_order_id=ticket.order_id, reason=reason, at=turn.now), turn)
+            return
+        turn.record(
+            b.MemberAnswered(
+                at=turn.now,
+                block_id=self.id,
+                subscriber_id=ticket.subscriber_id,
+                order_id=ticket.order_id,
+                side=ticket.side,
+                short_sale=ticket.short_sale,
+                quantity=ticket.quantity,
+            )
+        )
+        self._form_if_complete(turn)
+
+    def _declined(self, message: b.Declined, turn: Turn) -> None:
+        gathered, known = self.gathered, self.parts.get(f"m/{message.subscriber_id}")
+        if gathered is None or known is None or gathered.phase != "SIZING" or known.answered:
+            return
+        turn.record(b.MemberAnswered(at=turn.now, block_id=self.id, subscriber_id=message.subscriber_id))
+        self._form_if_complete(turn)
+
+    def _asked(self, _: AskAbout, turn: Turn) -> None:
+        """A member's order has waited for long: who has not answered by now is left out."""
+        if self.parts[""].phase == "SIZING":
+            self._form(turn)
+
+    def _form_if_complete(self, turn: Turn) -> None:
+        if self.parts[""].waiting == 0:
+            self._form(turn)
+
+    # the block's order
+
+    def _form(self, turn: Turn) -> None:
+        """One order a side for what its members want, and the answer to each of them."""
+        gathered: b.Gathered = self.parts[""]
+        request = gathered.request
+        wanted: dict[tuple[Side, bool], Decimal] = {}
+        for one in self._members():
+            if one.side is not None:
+                key = one.side, one.short_sale
+                wanted[key] = add(wanted.get(key, ZERO), one.quantity)
+        spec = turn.rules.instrument(request.exchange, request.symbol)
+        made: list[Made] = []
+        refused: dict[tuple[Side, bool], Refusal] = {}
+        for (side, short), quantity in wanted.items():
+            order = self._order(request, spec, side, short, quantity, len(made), turn)
+            if isinstance(order, Refusal):
+                refused[side, short] = order
+            else:
+                made.append(order)
+        first = next(iter(refused.values()), Refusal("", ""))
+        turn.record(
+            b.BlockFormed(
+                at=turn.now,
+                block_id=self.id,
+                request_id=request.request_id,
+                signal_id=request.signal_id,
+                strategy_id=request.strategy_id,
+                orders=tuple(ticket for ticket, _ in made),
+                lot=GRAIN if spec is None else spec.lot_size,
+                missing=gathered.waiting,
+                code=first.code,
+                reason=first.reason,
+            )
+        )
+        for ticket, start in made:
+            turn.tell(f"order/{ticket.order_id}", start)
+        names = {(ticket.side, ticket.short_sale): ticket.order_id for ticket, _ in made}
+        for one in self._members():
+            if one.side is None:
+                continue
+            name, refusal = one.order_id, refused.get((one.side, one.short_sale))
+            report: Any
+            if refusal is None:
+                order_id = names[one.side, one.short_sale]
+                report = r.Accepted(client_order_id=name, venue_order_id=order_id, at=turn.now)
+            else:
+                reason = f"{refusal.code}: {refusal.reason}"
+                report = r.Rejected(client_order_id=name, reason=reason, at=turn.now)
+            self._tell(name, report, turn)
+
+    def _order(
+        self,
+        request: ExecutionRequest,
+        spec: InstrumentSpec | None,
+        side: Side,
+        short: bool,
+        quantity: Decimal,
+        leg: int,
+        turn: Turn,
+    ) -> Made | Refusal:
+        """An order of the block. What it may cost is reserved by its members, and counted with them."""
+        venue = turn.routed(request.exchange, request.symbol)
+        if spec is None or venue is None:
+            return Refusal("NO_ROUTE", "exchange: no venue is routed for it any more")
+        settings = turn.rules.config.blocks
+        if settings.max_quantity is not None and quantity > settings.max_quantity:
+            return Refusal(
+                "BLOCK_TOO_LARGE", f"quantity: {quantity} in all is above blocks.max_quantity {settings.max_quantity}"
+            )
+        worked: Prepared | None = None
+        if request.plan is not None or not request.plain:
+            sizing = Sizing(method="quantity", base=quantity, raw=quantity, lot=spec.lot_size, quantity=quantity)
+            prepared = prepare(request, self.id, Sized(side, quantity, sizing), venue, spec, ZERO, turn)
+            if isinstance(prepared, Refusal):
+                return prepared
+            worked = prepared
+        ends = turn.rules.session_end(spec.calendar, turn.now) if request.time_in_force == "DAY" else None
+        ticket = Ticket(
+            order_id=turn.order_id(
+                PREFIX if worked and worked.here else venue.name, self.id, f"{key_of(request)}", leg
+            ),
+            subscriber_id=self.id,
+            account=settings.accounts.get(venue.name, self.id),
+            venue=venue.name,
+            exchange=request.exchange,
+            symbol=request.symbol,
+            currency=spec.currency,
+            multiplier=spec.multiplier,
+            side=side,
+            quantity=quantity,
+            order_type=request.order_type,
+            limit_price=request.limit_price,
+            time_in_force=request.time_in_force,
+            reserve_price=ZERO,
+            expires_at=ends,
+            short_sale=short,
+            request_id=request.request_id,
+            signal_id=request.signal_id,
+            strategy_id=request.strategy_id,
+            provenance=request.provenance,
+            approved_at=turn.now,
+        )
+        if worked is None:
+            return ticket, StartOrder(ticket=ticket)
+        ticket = worked.shape(ticket)
+        return ticket, worked.start(ticket) if worked.here else StartOrder(ticket=ticket)
+
+    def _stop(self, message: CancelOrder, turn: Turn) -> None:
+        """Cancels the block's orders, as a kill or a regime wants of one of its members."""
+        gathered = self.gathered
+        if gathered is None or gathered.phase == "OVER":
+            return
+        for part, order in self.parts.items():
+            if part.startswith("o/") and order.working:
+                turn.tell(f"order/{part[2:]}", CancelOrder(reason=message.reason))
+        if gathered.phase == "WORKING":
+            return
+        turn.record(b.BlockStopped(at=turn.now, block_id=self.id, reason=message.reason))
+        for one in self._members():
+            if one.side is not None:
+                canceled = r.Canceled(client_order_id=one.order_id, reason=message.reason, at=turn.now)
+                self._tell(one.order_id, canceled, turn)
+
+    # what its orders report
+
+    def _book(self, message: BookFill, turn: Turn) -> None:
+        order_id = message.ticket.parent or message.ticket.order_id
+        turn.record(
+            b.BlockFilled(at=turn.now, block_id=self.id, order_id=order_id, fill=message.fill, working=message.working)
+        )
+        if not self.parts[f"o/{order_id}"].working:
+            self._settle(order_id, "FILLED", "", turn)
+
+    def _released(self, message: ChangeReservation, turn: Turn) -> None:
+        turn.record(b.BlockReleased(at=turn.now, block_id=self.id, order_id=message.order_id, working=message.working))
+        if not self.parts[f"o/{message.order_id}"].working:
+            self._settle(message.order_id, message.ended or "CANCELED", message.reason, turn)
+
+    def _settle(self, order_id: str, status: OrderStatus, reason: str, turn: Turn) -> None:
+        """An order is over, or filled after it was: everyone gets a share of what is not yet anybody's."""
+        order: b.BlockOrder = self.parts[f"o/{order_id}"]
+        ticket, tally, request = order.ticket, order.tally, self.parts[""].request
+        lot = order.lot if is_multiple(tally.quantity, order.lot) else GRAIN
+        block = Block(f"{order_id}/{order.settlements}", lot, b.claims(self.parts, ticket))
+        shared = settle(block, tally)
+        turn.record(
+            b.BlockSettled(
+                at=turn.now,
+                block_id=self.id,
+                request_id=request.request_id,
+                signal_id=request.signal_id,
+                strategy_id=request.strategy_id,
+                exchange=ticket.exchange,
+                symbol=ticket.symbol,
+                side=ticket.side,
+                order_id=order_id,
+                settlement=order.settlements,
+                status=status,
+                reason=reason,
+                tally=tally,
+                parts=shared,
+            )
+        )
+        for part in shared:
+            member: b.BlockMember = self.parts[f"m/{part.subscriber_id}"]
+            commission = part.commission
+            for index, (quantity, price) in enumerate(fills(part, lot)):
+                filled = r.Filled(
+                    client_order_id=member.order_id,
+                    venue_order_id=order_id,
+                    execution_id=b.execution_id(member.order_id, order.settlements, index),
+                    quantity=quantity,
+                    price=price,
+                    commission=commission,
+                    at=turn.now,
+                )
+                self._tell(member.order_id, filled, turn)
+                commission = ZERO
+            if member.got < member.quantity and not order.settlements:
+                self._tell(member.order_id, _closing(member.order_id, status, reason, turn), turn)
+
+    def _tell(self, order_id: str, report: Any, turn: Turn) -> None:
+        turn.tell(f"order/{order_id}", report)
+
+    def _members(self) -> list[b.BlockMember]:
+        return [one for part, one in self.parts.items() if part.startswith("m/")]
+
+    # what a block does not do
+
+    def _review(self, message: ReviewReplace, turn: Turn) -> None:
+        """What the members want of it is what was approved for each of them."""
+        done = CommandDone(
+            command=message.command,
+            reply_to=message.reply_to,
+            code="NOT_MODIFIABLE",
+            reason=f"order_id: {message.ticket.order_id} is for the members of {self.id}; cancel it instead",
+            order_id=message.ticket.order_id,
+        )
+        turn.tell(f"subscriber/{message.command.subscriber_id}", done)
+
+    def _unmoved(self, message: Any, turn: Turn) -> None:
+        """Of a refused cancel its orders tell the world themselves; a regime's risk is its members' own."""
+
+    def _fold(self, event: Any) -> None:
+        for part, value in b.FOLD[event.__class__](self.parts, event):
+            self.put(part, value)
+
+    def _kept(self, _: e.InputRefused) -> None:
+        """What is refused changes nothing."""
+
+    RECEIVE: ClassVar[Any] = {
+        b.OpenBlock: _open,
+        b.Measured: _measured,
+        SubmitChild: _claimed,
+        b.Declined: _declined,
+        AskAbout: _asked,
+        CancelOrder: _stop,
+        BookFill: _book,
+        ChangeReservation: _released,
+        ReviewReplace: _review,
+        CancelRefused: _unmoved,
+        ShedRisk: _unmoved,
+    }
+    APPLY: ClassVar[Any] = {**dict.fromkeys(b.FOLD, _fold), e.InputRefused: _kept}
+
+
+def _closing(order_id: str, status: OrderStatus, reason: str, turn: Turn) -> Any:
+    """How a member's order ends that the block did not fill: as the block's own."""
+    if status == "REJECTED":
+        return r.Rejected(client_order_id=order_id, reason=reason, at=turn.now)
+    if status == "EXPIRED":
+        return r.Expired(client_order_id=order_id, at=turn.now)
+    return r.Canceled(client_order_id=order_id, reason=reason, at=turn.now)

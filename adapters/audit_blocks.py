@@ -1,0 +1,104 @@
+"""The part of an audit that is about blocks: what the venue executed for many, as it must be booked for each."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Set
+from decimal import Decimal
+
+from msgspec import Struct
+
+from engine import blocks as b
+from engine.block import GRAIN, Tally, counted, fills
+from engine.commands import BLOCK, Ticket
+from engine.events import Event
+from engine.values import ZERO, add, is_multiple
+
+Pair = tuple[str, str]
+
+
+class Execution(Struct, frozen=True):
+    """One execution as the venue's file has it, or as a trade says it was."""
+
+    order_id: str
+    quantity: Decimal
+    price: Decimal
+    commission: Decimal
+
+
+class Blocks:
+    """What a journal says of blocks."""
+
+    def __init__(self) -> None:
+        self._members: dict[Pair, str] = {}
+        """The order of each (block, subscriber)."""
+        self._lots: dict[str, Decimal] = {}
+        self._settled: list[b.BlockSettled] = []
+
+    def heard(self, event: Event, approved: Callable[[Ticket], None]) -> None:
+        """Takes note of an event; tells which orders were approved by it."""
+        match event:
+            case b.MemberAnswered() if event.order_id:
+                self._members[event.block_id, event.subscriber_id] = event.order_id
+            case b.BlockFormed():
+                for ticket in event.orders:
+                    self._lots[ticket.order_id] = event.lot
+                    approved(ticket)
+            case b.BlockSettled():
+                self._settled.append(event)
+
+    def allocated(
+        self,
+        executions: Mapping[Pair, Execution],
+        tickets: Mapping[str, Ticket],
+        closed: Set[str],
+        differ: Callable[[str], None],
+    ) -> dict[Pair, Execution]:
+        """The executions as they are to be booked: those of a block's order as its members' shares of them.
+
+        What an order of a block has executed that is not among the `closed` is nobody's yet.
+        """
+        found: dict[Pair, Execution] = {}
+        made: dict[str, Tally] = defaultdict(Tally)
+        for key, execution in executions.items():
+            ticket = tickets.get(execution.order_id)
+            if ticket is None or not ticket.subscriber_id.startswith(BLOCK):
+                found[key] = execution
+                continue
+            whole = ticket.parent or ticket.order_id
+            made[whole] = counted(made[whole], execution.quantity, execution.price, execution.commission)
+        shared: dict[str, Tally] = defaultdict(Tally)
+        for event in self._settled:
+            venue = tickets[event.order_id].venue
+            for name, execution in self._shares(event):
+                found[venue, name] = execution
+            shared[event.order_id] = _with(shared[event.order_id], event.tally)
+            parts = Tally()
+            for part in event.parts:
+                parts = _with(parts, Tally(quantity=part.quantity, notional=part.notional, commission=part.commission))
+            if parts != event.tally:
+                differ(f"block order {event.order_id} filled {event.tally}, its members have {parts}")
+        for order_id in self._lots:
+            if order_id in closed and made[order_id] != shared[order_id]:
+                differ(f"block order {order_id} was executed for {made[order_id]}, and shared for {shared[order_id]}")
+        return found
+
+    def _shares(self, event: b.BlockSettled) -> list[tuple[str, Execution]]:
+        lot = self._lots[event.order_id]
+        lot = lot if is_multiple(event.tally.quantity, lot) else GRAIN
+        listed = []
+        for part in event.parts:
+            order_id, commission = self._members[event.block_id, part.subscriber_id], part.commission
+            for index, (quantity, price) in enumerate(fills(part, lot)):
+                name = b.execution_id(order_id, event.settlement, index)
+                listed.append((name, Execution(order_id, quantity, price, commission)))
+                commission = ZERO
+        return listed
+
+
+def _with(one: Tally, other: Tally) -> Tally:
+    return Tally(
+        quantity=add(one.quantity, other.quantity),
+        notional=add(one.notional, other.notional),
+        commission=add(one.commission, other.commission),
+    )
