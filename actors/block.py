@@ -10,6 +10,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from msgspec import structs
+
 from actors.actor import Actor
 from actors.turn import Turn
 from actors.worked import Prepared, prepare
@@ -68,6 +70,11 @@ class BlockActor(Actor):
                         at=turn.now, subject=self.address, code="CONFLICT", reason=reason, excerpt=asked[:500]
                     )
                 )
+            for one in message.members:
+                if f"m/{one.subscriber_id}" not in self.parts:
+                    late = f"signal_id: {self.id} was opened before {one.subscriber_id} followed the strategy"
+                    closed = b.Enlist(request=message.request, block=False, code="BLOCK_CLOSED", reason=late)
+                    turn.tell(f"subscriber/{one.subscriber_id}", closed)
             return
         turn.record(b.BlockOpened(at=turn.now, block_id=self.id, request=message.request, members=message.members))
         sharing = [one.subscriber_id for one in message.members if one.shares]
@@ -92,7 +99,7 @@ class BlockActor(Actor):
         awarded = self._awards(request, turn)
         shares: dict[str, Share] = {} if isinstance(awarded, Refusal) else awarded
         code, reason = (awarded.code, awarded.reason) if isinstance(awarded, Refusal) else ("", "")
-        members = [part[2:] for part in self.parts if part.startswith("m/")]
+        members = [(part[2:], one.shares) for part, one in self.parts.items() if part.startswith("m/")]
         turn.record(
             b.BlockShared(
                 at=turn.now,
@@ -103,9 +110,11 @@ class BlockActor(Actor):
                 reason=reason,
             )
         )
-        for name in members:
-            enlist = b.Enlist(request=request, block=request.block, share=shares.get(name), code=code, reason=reason)
-            turn.tell(f"subscriber/{name}", enlist)
+        for name, sharing in members:
+            enlist = b.Enlist(request=request, block=request.block, share=shares.get(name))
+            turn.tell(
+                f"subscriber/{name}", structs.replace(enlist, code=code, reason=reason) if sharing and code else enlist
+            )
 
     def _awards(self, request: ExecutionRequest, turn: Turn) -> dict[str, Share] | Refusal:
         members = [one.member for part, one in self.parts.items() if part.startswith("m/") and one.member is not None]
@@ -336,7 +345,8 @@ class BlockActor(Actor):
                 self._tell(member.order_id, filled, turn)
                 commission = ZERO
             if member.got < member.quantity and not order.settlements:
-                self._tell(member.order_id, _closing(member.order_id, status, reason, turn), turn)
+                ends: OrderStatus = "CANCELED" if status == "REJECTED" and member.got else status
+                self._tell(member.order_id, _closing(member.order_id, ends, reason, turn), turn)
 
     def _tell(self, order_id: str, report: Any, turn: Turn) -> None:
         turn.tell(f"order/{order_id}", report)

@@ -10,6 +10,7 @@ from actors.turn import Turn
 from engine.block import Member
 from engine.blocks import Declined, Enlist, Measure, Measured, address_of
 from engine.exposure import expose
+from engine.instructions import NO_INSTRUCTIONS
 from engine.messages import ExecutionRequest
 from engine.methods import GroupMethod
 
@@ -32,7 +33,7 @@ def measure(actor: SubscriberActor, message: Measure, turn: Turn) -> None:
             net_liquidation=exposure.equity,
             available_equity=exposure.cash - exposure.reserved,
         )
-    turn.tell(turn.sender, Measured(subscriber_id=actor.id, member=member))
+    turn.tell(address_of(request.strategy_id, request.signal_id), Measured(subscriber_id=actor.id, member=member))
 
 
 def enlist(actor: SubscriberActor, message: Enlist, turn: Turn) -> None:
@@ -41,10 +42,11 @@ def enlist(actor: SubscriberActor, message: Enlist, turn: Turn) -> None:
 
 
 def alone(request: ExecutionRequest) -> ExecutionRequest:
-    """What of a signal is asked of one order in a block: how the whole is worked is the whole's."""
-    if request.plan is None and request.instructions is None:
-        return request
-    return replace(request, plan=None, instructions=None)
+    """What of a signal is asked of one order in a block: how the whole is shown and worked is the whole's."""
+    told = request.instructions
+    if told is not None:
+        told = replace(told, display_quantity=None, post_only=False)
+    return replace(request, plan=None, instructions=told if told != NO_INSTRUCTIONS else None)
 
 
 def decline(actor: SubscriberActor, enlisted: Enlist | None, turn: Turn) -> None:

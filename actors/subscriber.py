@@ -39,7 +39,7 @@ from engine.figures import Figures, measure
 from engine.idempotency import Conflict, compare, fingerprint, key_of
 from engine.ledger import Balance, Position
 from engine.messages import CashMovement, ExecutionCommand, ExecutionRequest, Outcome, Subscriber, Subscription
-from engine.methods import Allocation, GroupMethod, PercentChange, RiskBased
+from engine.methods import Allocation, PercentChange, RiskBased
 from engine.refusal import Refusal
 from engine.risk import check, pre_checks
 from engine.sizing import Facts, Share, Sizing
@@ -167,7 +167,7 @@ class SubscriberActor(Actor):
 
     def _decide_together(self, member: Enlist, turn: Turn) -> Candidate | Refusal:
         """The same of a signal that is shared or worked together."""
-        if member.code and isinstance(self.allocation(member.request), GroupMethod):
+        if member.code:
             return Refusal(member.code, member.reason)
         request = enlisted.alone(member.request) if member.block else member.request
         return self._decide(request, turn, member.share)

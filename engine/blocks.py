@@ -71,7 +71,7 @@ class Measured(Command, frozen=True, kw_only=True):
 class Enlist(Command, frozen=True, kw_only=True):
     """Decide about this signal with this share; with `block` your order is a part of it, else it is your own.
 
-    `code` and `reason`: why there is nothing to share.
+    `code` and `reason`: why you can have no part in it.
     """
 
     request: ExecutionRequest

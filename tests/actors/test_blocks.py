@@ -77,6 +77,23 @@ def test_a_rejected_block_is_rejected_for_everyone_with_the_venues_reason(bench:
     assert held(bench, "alice") == (0, 0, 0, 100000)
 
 
+def test_what_a_venue_filled_and_then_rejected_ends_cancelled(bench: Bench) -> None:
+    """Its members' orders may be filled in part, and then are nothing that was rejected."""
+    follow(bench, "alice", Multiplier(D(1)))
+    signal(bench)
+    order_id = submitted(bench).client_order_id
+    bench.tell(f"order/{order_id}", r.Rejected(client_order_id=order_id, reason="no", at=bench.now))
+    assert parts(bench)["alice"].status == "REJECTED"
+    fill(bench, order_id, "4", "100")
+    assert held(bench, "alice")[0] == 4
+    signal(bench, 2)
+    second = bench.sent(r.SubmitOrder)[1].client_order_id
+    accept(bench, second)
+    fill(bench, second, "4", "100", 2)
+    bench.tell(f"order/{second}", r.Canceled(client_order_id=second, reason="halted", at=bench.now))
+    assert held(bench, "alice")[:2] == (8, 0)
+
+
 def test_a_fill_after_the_end_is_shared_among_those_who_still_want(bench: Bench) -> None:
     follow(bench, "alice", Multiplier(D(1)))
     follow(bench, "bob", Multiplier(D(2)))
@@ -207,6 +224,15 @@ def test_a_signal_that_comes_again_is_the_same_block(bench: Bench) -> None:
     signal(bench, quantity="11")
     assert len(bench.sent(r.SubmitOrder)) == 1
     assert [event.code for event in bench.events(e.InputRefused)] == ["CONFLICT"]
+
+
+def test_who_follows_only_since_is_denied_a_repeated_signal(bench: Bench) -> None:
+    follow(bench, "alice", Multiplier(D(1)))
+    signal(bench)
+    follow(bench, "bob", Multiplier(D(1)))
+    signal(bench)
+    assert [(event.subscriber_id, event.code) for event in bench.events(e.RequestDenied)] == [("bob", "BLOCK_CLOSED")]
+    assert submitted(bench).quantity == 10
 
 
 def test_a_member_cannot_cancel_or_change_its_part(bench: Bench) -> None:

@@ -15,7 +15,7 @@ from engine.identity import partition_of
 from engine.messages import CashMovement, ExecutionCommand, ExecutionRequest, Subscriber, Subscription
 from engine.methods import FixedNotional, FixedQuantity, Multiplier, Weight
 from engine.plan import ExecutionPlan
-from tests.simulation import aims, worked
+from tests.simulation import aims, blocks, worked
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -87,9 +87,13 @@ class Plan:
 
     def _save(self, name: str) -> None:
         chance = self.chance
-        allocations = (FixedQuantity(D(10)), FixedNotional(D(2000)), Multiplier(D("0.5")), Weight(D("0.02")))
+        own = (FixedQuantity(D(10)), FixedNotional(D(2000)), Multiplier(D("0.5")), Weight(D("0.02")))
         subscriptions = tuple(
-            Subscription(strategy_id=strategy, allocation=chance.choice(allocations), active=chance.random() < 0.9)
+            Subscription(
+                strategy_id=strategy,
+                allocation=blocks.share(strategy, chance) if chance.random() < 0.3 else chance.choice(own),
+                active=chance.random() < 0.9,
+            )
             for strategy in self.strategies
             if chance.random() < 0.7
         )
@@ -181,7 +185,9 @@ class Plan:
 
     def _signal(self) -> None:
         strategy = self.chance.choice(self.strategies)
-        self._keyed(strategy, self._order(None, strategy), "strategy")
+        request = blocks.some(self._order(None, strategy), self.chance)
+        self.world.requests[request.request_id] = request
+        self._keyed(strategy, request, "strategy")
 
     def _targets(self) -> None:
         name = self.chance.choice(self.subscribers)

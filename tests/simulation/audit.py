@@ -15,10 +15,11 @@ from actors.registry import fold
 from engine import events as e
 from engine import reports as r
 from engine import target_events as t
+from engine.blocks import BlockEvent, BlockFormed
 from engine.messages import Outcome
 from engine.order import TERMINAL, Order
 from engine.work import WorkEnded, WorkMoved
-from tests.simulation import aims, limits
+from tests.simulation import aims, blocks, limits
 from tests.simulation.broken import must
 from tests.simulation.disk import Disk
 from tests.simulation.moves import legal
@@ -54,6 +55,7 @@ class Audit:
         self.impossible: list[e.ReportImpossible] = []
         self.alarms: list[e.AlarmRaised] = []
         self.parents = Parents(tally)
+        self.blocks = blocks.Judge(tally)
         self._sequence = 0
         self._keys: set[Key] = set()
         self._signals: list[tuple[int, str, str, tuple[str, ...]]] = []
@@ -76,6 +78,10 @@ class Audit:
             self._moved(parts, after, event)
             self.live[address] = after
             self.parents.after(event, self.live)
+            if isinstance(event, BlockEvent):
+                self.blocks.heard(event, after)
+                if isinstance(event, BlockFormed):
+                    self._formed(event, after[""].request, partition)
             if isinstance(event, e.SignalReceived):
                 followers = tuple(part[2:] for part in after)
                 self._signals.append((batch.sequence, event.strategy_id, event.signal_id, followers))
@@ -115,7 +121,14 @@ class Audit:
         asked = self.requests.get(event.request_id)
         market = partition.turn.market
         limits.judge(self.live[address], self.live, event, asked, partition.turn.rules, market)
-        self.parents.accepted(event, asked, market.mark(event.tickets[0].instrument, event.at))
+        self.parents.accepted(
+            event.tickets, event.key, event.at, asked, market.mark(event.tickets[0].instrument, event.at)
+        )
+
+    def _formed(self, event: BlockFormed, asked: Any, partition: Partition) -> None:
+        for ticket in event.orders:
+            mark = partition.turn.market.mark(ticket.instrument, event.at)
+            self.parents.accepted((ticket,), event.block_id, event.at, asked, mark)
 
     def _aimed(self, address: str, event: t.TargetsDecided | t.TargetSteered, partition: Partition) -> None:
         if isinstance(event, t.TargetsDecided):
@@ -200,6 +213,9 @@ class Audit:
                 case e.RequestAccepted():
                     for ticket in event.tickets:
                         self.jobs[ticket.order_id] = f"{event.subscriber_id} {event.key}"
+                case BlockFormed():
+                    for leg, ticket in enumerate(event.orders):
+                        self.jobs[ticket.order_id] = f"{event.block_id} {event.signal_id} {leg}"
                 case t.TargetsDecided() | t.TargetSteered():
                     for ticket in event.tickets:
                         name = ticket.order_id

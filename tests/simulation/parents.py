@@ -77,17 +77,19 @@ class Parents:
 
     # what happens
 
-    def accepted(self, event: e.RequestAccepted, asked: ExecutionRequest | None, mark: Any) -> None:
+    def accepted(
+        self, tickets: tuple[Ticket, ...], key: str, at: datetime, asked: ExecutionRequest | None, mark: Any
+    ) -> None:
         """A request is accepted: where it is worked, what it is held to from now on is noted."""
-        for ticket in event.tickets:
+        for ticket in tickets:
             if not ticket.order_id.startswith(f"{w.PREFIX}-"):
                 continue
-            must(asked is not None, f"{event.key}: worked, and nobody asked")
+            must(asked is not None, f"{key}: worked, and nobody asked")
             assert asked is not None
             rows = self.market.get(ticket.instrument, [])
             heard = max((number for number, row in enumerate(rows) if isinstance(row, Quote)), default=0)
             price = None if mark is None else mark.price
-            self.known[ticket.order_id] = Parent(ticket, asked, event.at, price, heard)
+            self.known[ticket.order_id] = Parent(ticket, asked, at, price, heard)
             self.most[ticket.order_id] = ticket.quantity
 
     def after(self, event: e.Event, live: States) -> None:

@@ -10,7 +10,7 @@ from actors.registry import key_of
 from engine import events as e
 from engine.commands import Resume
 from engine.order import TERMINAL, Order
-from tests.simulation import aims
+from tests.simulation import aims, blocks
 from tests.simulation.broken import must
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def settle(world: World) -> None:
         _agrees(world, node)
         aims.known(node.audit.live)
         _stream(world, node)
+    _books(world)
     _signals(world)
     for node in world.nodes:
         world.kill(node)
@@ -109,6 +110,7 @@ def _orders(node: Node) -> dict[str, Order]:
 def _agrees(world: World, node: Node) -> None:
     """Every order is what its venue says, and every execution is booked once."""
     orders, audit = _orders(node), node.audit
+    everywhere = {name: order for each in world.nodes for name, order in _orders(each).items()}
     lost = {alarm.about for alarm in audit.alarms if alarm.code == "ORDER_UNKNOWN"}
     known: dict[str, Any] = {}
     overfills: set[str] = set()
@@ -122,6 +124,9 @@ def _agrees(world: World, node: Node) -> None:
         world.in_the_end(name in orders, f"{name} was accepted and never started")
     for name, order in orders.items():
         at_venue = known.get(name)
+        if blocks.is_part(order):
+            blocks.consistent(world, everywhere, name, order)
+            continue
         world.tally.add(f"end: {order.status}")
         if order.status == "UNKNOWN":
             world.in_the_end(f"order/{name}" in lost, f"{name} is UNKNOWN without an alarm")
@@ -136,7 +141,6 @@ def _agrees(world: World, node: Node) -> None:
             continue
         contradicted = any(name in venue.contradicted for venue in world.venues.values())
         _same(world, name, order, at_venue, overfills, contradicted)
-    _books(world, node)
 
 
 def _waits(world: World, node: Node, name: str, order: Order) -> None:
@@ -188,12 +192,12 @@ def _journal(world: World, name: str) -> list[Any]:
     return [row for node in world.nodes for row in node.disk.events if row[2] == f"order/{name}"]
 
 
-def _books(world: World, node: Node) -> None:
+def _books(world: World) -> None:
     """Cash and positions are the opening balance, the movements, and the fills: to the cent."""
     cash: dict[tuple[str, str], Decimal] = {}
     held: dict[tuple[str, str], Decimal] = {}
     seen: set[str] = set()
-    for _, _, _, event in node.disk.events:
+    for _, _, _, event in [row for node in world.nodes for row in node.disk.events]:
         if isinstance(event, e.SubscriberSaved) and event.subscriber.subscriber_id not in seen:
             seen.add(event.subscriber.subscriber_id)
             for currency, amount in event.subscriber.cash.items():
@@ -201,22 +205,14 @@ def _books(world: World, node: Node) -> None:
         elif isinstance(event, e.CashMoved):
             key = (event.subscriber_id, event.currency)
             cash[key] = cash.get(key, ZERO) + event.amount
-    booked = {(event.fill.execution_id) for _, _, _, event in node.disk.events if isinstance(event, e.FillBooked)}
-    for (number, _), venue in world.venues.items():
-        if number != node.number:
-            continue
-        for name, (found,) in venue.orders.items():
-            owner = node.audit.jobs[name].partition(" ")[0]
-            for execution in found.executions:
-                if execution.execution_id not in booked:
-                    continue  # an overfill, or one of an order that is an alarm
-                sign = 1 if found.sent.side == "BUY" else -1
-                instrument = f"{found.sent.exchange}:{found.sent.symbol}"
-                held[owner, instrument] = held.get((owner, instrument), ZERO) + sign * execution.quantity
-                money = sign * execution.quantity * execution.price * found.sent.multiplier + execution.commission
-                key = (owner, found.sent.currency)
-                cash[key] = cash.get(key, ZERO) - money
-    for address, parts in node.audit.durable.items():
+    orders = {name: order for node in world.nodes for name, order in _orders(node).items()}
+    for execution in blocks.executions(world, orders).values():
+        ticket = orders[execution.order_id].ticket
+        owner, sign = ticket.subscriber_id, 1 if ticket.side == "BUY" else -1
+        held[owner, ticket.instrument] = held.get((owner, ticket.instrument), ZERO) + sign * execution.quantity
+        money = sign * execution.quantity * execution.price * ticket.multiplier + execution.commission
+        cash[owner, ticket.currency] = cash.get((owner, ticket.currency), ZERO) - money
+    for address, parts in [row for node in world.nodes for row in node.audit.durable.items()]:
         if address.startswith("subscriber/"):
             for part, value in parts.items():
                 kind, _, what = part.partition("/")
@@ -253,8 +249,10 @@ def _closed(world: World, node: Node) -> None:
     """Killed: nothing works any more but what the venue does not know, or counts otherwise."""
     node.audit.reservations()
     aims.known(node.audit.live)
+    everywhere = {name: order for each in world.nodes for name, order in _orders(each).items()}
+    waiting = blocks.unknown(everywhere)
     for name, order in _orders(node).items():
-        over = order.status in TERMINAL or order.status == "UNKNOWN"
+        over = order.status in TERMINAL or order.status == "UNKNOWN" or name in waiting
         if order.work is not None:
             over = over or bool(order.work.children)  # One of those that are UNKNOWN.
         world.in_the_end(over, f"{name} is {order.status} after a kill")
