@@ -68,7 +68,7 @@ class Partition:
         self._moved: dict[str, Actor] = {}
         """Timed actors that this batch changed."""
         self._finished: deque[tuple[int, Actor]] = deque()
-        """Actors that are done, and the batch that has to be durable before they may leave memory."""
+        """Actors that were done (or not begun), and the batch at whose commit those that still are leave memory."""
         self._evict_above = MAX_RESIDENT
 
     # what comes in
@@ -371,7 +371,7 @@ class Partition:
         actors, finished = self.actors, self._finished
         while finished and finished[0][0] <= batch.sequence:
             _, actor = finished.popleft()
-            if actor.touched <= batch.sequence and actors.get(actor.address) is actor:
+            if actor.done and actor.touched <= batch.sequence and actors.get(actor.address) is actor:
                 del actors[actor.address]
         if len(actors) > self._evict_above:
             self._evict()

@@ -17,6 +17,7 @@ from engine.commands import Kill, RefuseInput, Unbury
 from engine.identity import sequence_of
 from engine.messages import CashMovement, Subscription
 from engine.methods import FixedQuantity
+from engine.reports import Reconcile, SubmitOrder
 from tests.actors.bench import Bench, D, request
 
 
@@ -262,6 +263,18 @@ def test_followers_in_memory_or_not_all_hear_a_signal_once_and_in_order(bench: B
     accepted = [(event.subscriber_id, event.signal_id) for event in bench.events(e.RequestAccepted)]
     assert sorted(accepted) == sorted((name, signal) for name in names for signal in ("s-1", "s-2"))
     assert all(accepted.index((name, "s-1")) < accepted.index((name, "s-2")) for name in names)
+
+
+def test_an_order_whose_start_had_to_wait_stays_in_memory_and_is_asked_about(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a turn tells beyond its bound waits in the queue, and who it is for is loaded before it was started."""
+    monkeypatch.setattr(bounds, "MAX_FRONT", 0)
+    bench.join("alice")
+    (name,) = bench.ask("subscriber/alice", request(1)).orders
+    assert [sent.client_order_id for sent in bench.sent(SubmitOrder)] == [name]
+    bench.wait(6)
+    assert [asked.client_order_ids for asked in bench.sent(Reconcile)] == [(name,)]
 
 
 def test_mail_waits_behind_older_mail_for_the_same_actor(bench: Bench) -> None:
