@@ -91,13 +91,13 @@ def room(works: Works, progress: Progress, market: Market) -> Decimal:
 
 def foremost(works: Works, progress: Progress, now: datetime) -> Decision | None:
     """What has to be done whatever the algorithm would like, or None where it may say."""
-    parent = works.parent
+    parent, over = works.parent, works.stopped or now >= works.end
     if not progress.working and not progress.children:
         if subtract(parent.quantity, progress.filled) < parent.lot_size:
             return Decision(works, (_finish(works, progress, ""),))
-        if now >= works.end:
+        if over:
             return Decision(works, (_finish(works, progress, "the window has ended"),))
-    elif now >= works.end:
+    elif over:
         return Decision(works, _withdraw(progress))
     elif left(works, progress) < ZERO:
         return Decision(works, _shed(progress, minus(left(works, progress))), works.end)

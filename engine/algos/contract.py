@@ -173,6 +173,8 @@ class Works(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Units filled when the last child was placed."""
     futile: int = 0
     """Children in a row that were gone before the next with nothing filled."""
+    stopped: bool = False
+    """Its end has come, whatever the clock says later."""
 
 
 class Place(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):

@@ -83,4 +83,4 @@ def amended(
 
 def stopped(works: Works, now: datetime) -> Works:
     """The same work with its window ended now: the next decisions cancel what is open, then finish."""
-    return replace(works, end=min(works.end, now), closing=min(works.closing, now))
+    return replace(works, end=min(works.end, now), closing=min(works.closing, now), stopped=True)

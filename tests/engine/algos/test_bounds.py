@@ -182,6 +182,14 @@ def test_a_child_past_the_bound_whose_answer_is_awaited_holds_nothing_up() -> No
     assert [place.limit_price for place in places(decision.actions)] == [D("99.50")]
 
 
+def test_work_that_is_stopped_places_nothing_though_the_clock_is_set_back() -> None:
+    works = stopped(WORKS, SOON)
+    before = SOON - timedelta(seconds=3)
+    assert decide(works, progress(0, child("a", 100)), quote(), before).actions == (Cancel(child_id="a"),)
+    (finish,) = decide(works, progress(), quote(), before).actions
+    assert isinstance(finish, Finish)
+
+
 def test_work_that_is_stopped_cancels_what_is_open_and_finishes() -> None:
     works = stopped(WORKS, SOON)
     assert decide(works, progress(5, child("a", 10)), quote(), SOON).actions == (Cancel(child_id="a"),)
