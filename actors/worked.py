@@ -49,6 +49,8 @@ class Prepared(Struct, frozen=True, gc=False):
     works: Works | None = None
     held: Held | None = None
     release: Release | None = None
+    mark: Decimal | None = None
+    """The market's price now, of an order that is held."""
     reason: str = ""
 
     @property
@@ -69,8 +71,11 @@ class Prepared(Struct, frozen=True, gc=False):
 
     @property
     def judged_at(self) -> Decimal | None:
-        """The price that risk judges, and reserves: of an order that waits the highest it names."""
-        prices = (self.spec.limit_price, self.spec.stop_price if self.waits else None)
+        """The price that risk judges, and reserves: of an order that waits the highest it names, and of a stop the
+        market's where that is beyond it already: there it is sent at once."""
+        spec = self.spec
+        market = self.mark if spec.kind == "STOP" else None
+        prices = (spec.limit_price, spec.stop_price if self.waits else None, market)
         return max((price for price in prices if price is not None), default=None)
 
     def shape(self, ticket: Ticket) -> Ticket:
@@ -131,15 +136,16 @@ def prepare(
         return _algorithm(request, subscriber_id, spec, instrument, arrival, turn)
     if not spec.emulators or spec.emulators == ("REDUCE_ONLY",):
         return Prepared(spec)
-    if "MIN_FILL_FIRST" in spec.emulators and spec.deadline is None and request.expires_at is not None:
+    stale = request.expires_at
+    if "MIN_FILL_FIRST" in spec.emulators and stale is not None and (spec.deadline is None or stale < spec.deadline):
         # Its second part is as immediate as the first: it is not sent once the request is stale.
-        spec = replace(spec, deadline=request.expires_at, emulators=(*spec.emulators, "WINDOW"))
+        spec = replace(spec, deadline=stale, emulators=tuple(dict.fromkeys((*spec.emulators, "WINDOW"))))
     sessions = turn.rules.coming(instrument.calendar, now)
     held = hold(spec, now, turn.market.quote(key, now), turn.market.last(key), sessions, closable)
     if isinstance(held, Refusal):
         return held
     release = held[1] if isinstance(held[1], Release) else None
-    return Prepared(spec, held=held[0], release=release, reason=", ".join(spec.emulators))
+    return Prepared(spec, held=held[0], release=release, mark=arrival, reason=", ".join(spec.emulators))
 
 
 def _reduced(spec: Specification, closable: Decimal) -> Specification | Refusal:

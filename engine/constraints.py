@@ -98,13 +98,18 @@ def bounded(draft: Draft, arrival: Decimal | None) -> Refusal | None:
     return None
 
 
+_WAITING: Final = frozenset({"TRIGGER", "MIN_FILL_FIRST"})
+"""What keeps an immediate order, or a part of it, back at our side."""
+
+
 def window(draft: Draft) -> None:
     """max_execution_window_minutes: the venue's own expiry where it has one and holds the whole order."""
     minutes = draft.plan.max_execution_window_minutes
     if minutes is None:
         return
     field, end = "plan.max_execution_window_minutes", draft.now + timedelta(minutes=minutes)
-    if draft.time in ("IOC", "FOK") and "TRIGGER" not in draft.emulators and draft.kind in PLAIN_TYPES:
+    waits = not _WAITING.isdisjoint(draft.emulators)
+    if draft.time in ("IOC", "FOK") and not waits and draft.kind in PLAIN_TYPES:
         draft.note(field, "native", f"{draft.time} ends at once")
     elif draft.style is not None:
         draft.note(field, "emulated", f"{draft.style} ends at {end.isoformat()} at the latest")

@@ -166,3 +166,13 @@ def test_a_stop_reserves_what_it_will_pay_and_not_what_the_market_is_now(bench: 
     assert bench.ask("subscriber/bob", asked).status == "ACCEPTED"
     position = bench.part("subscriber/bob", "position/XNAS:AAPL")
     assert (position.working_buy, position.reserved_buy) == (50, 7500)
+
+
+def test_a_stop_whose_price_is_there_already_reserves_what_the_market_is_now(bench: Bench) -> None:
+    bench.join("carol", cash="9600")
+    asked = request(1, "carol", quantity="100", order_type="STOP", stop_price=D("95"))
+    assert bench.ask("subscriber/carol", asked).code == "INSUFFICIENT_CASH"
+    asked = request(2, "carol", quantity="50", order_type="STOP", stop_price=D("95"))
+    assert bench.ask("subscriber/carol", asked).status == "ACCEPTED"
+    position = bench.part("subscriber/carol", "position/XNAS:AAPL")
+    assert (position.working_buy, position.reserved_buy) == (50, 5000)

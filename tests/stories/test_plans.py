@@ -102,6 +102,16 @@ def test_the_rest_of_an_urgent_order_is_not_sent_once_its_request_is_stale(bench
     assert (order(bench, name).status, order(bench, name).filled) == ("EXPIRED", 114)
 
 
+def test_the_rest_of_an_urgent_order_is_not_sent_once_its_window_is_over(bench: Bench) -> None:
+    late = AT + timedelta(hours=2)
+    name = accepted(bench, URGENT | {"max_execution_window_minutes": 1}, expires_at=late.isoformat())
+    (first,) = bench.sent(r.SubmitOrder)
+    bench.now += timedelta(seconds=61)
+    fill(bench, first)
+    assert len(bench.sent(r.SubmitOrder)) == 1
+    assert (order(bench, name).status, order(bench, name).filled) == ("EXPIRED", 114)
+
+
 def test_a_patient_order_comes_in_twelve_parts_in_an_hour_and_never_above_its_bound(bench: Bench) -> None:
     name = accepted(bench, PATIENT)
     children = run(bench, 3700)
