@@ -265,8 +265,11 @@ class Plan:
         for address, message in reversed(self.asked):
             kind, _, owner = address.partition("/")
             if isinstance(message, ExecutionRequest) and kind == "subscriber":
-                other = replace(message, symbol="BBB" if message.symbol == "AAA" else "AAA", exchange="XSIM")
-                self._tell(owner, replace(other, request_id=f"other-{self._number()}"))
+                symbol, name = "BBB" if message.symbol == "AAA" else "AAA", f"other-{self._number()}"
+                other = replace(message, symbol=symbol, exchange="XSIM", request_id=name)
+                # Where the first was lost on its way, this one is the first.
+                self.world.requests[name] = other
+                self._tell(owner, other)
                 return
             if isinstance(message, CashMovement):
                 self._tell(owner, replace(message, amount=message.amount + 1))

@@ -15,6 +15,7 @@ from engine.ledger import Position, flat
 from engine.rules import Rules
 
 ZERO = Decimal(0)
+WAITING = TRIGGERED | TRAILING
 
 
 def judge(
@@ -38,12 +39,20 @@ def judge(
         assert not venue.paused, f"{event.key}: accepted for {venue}"
         assert ticket.symbol in rules.config.allow.symbols, f"{event.key}: {ticket.symbol} is not allowed"
         mark = market.mark(ticket.instrument, event.at)
-        # What waits at our side has no price of now: it is judged at the market's.
-        waiting = TRIGGERED | TRAILING
-        waits = asked is not None and (asked.order_type in waiting or asked.time_in_force in ("OPG", "CLS"))
-        judged = replace(ticket, limit_price=None) if waits else ticket
-        broken = past(parts, limits, judged, None if mark is None else mark.price)
+        price = None if mark is None else mark.price
+        if asked is not None and asked.order_type in WAITING and ticket.limit_price is None:
+            # It is sent as a market order when its price comes, or at once where that is there already.
+            ticket = replace(ticket, limit_price=_when_sent(asked, price))
+        broken = past(parts, limits, ticket, price)
         assert not broken, f"{event.key}: {broken}: {ticket}"
+
+
+def _when_sent(asked: Any, mark: Decimal | None) -> Decimal | None:
+    """About the price of a market order that waits for one: a stop is beyond the market, what is touched within it."""
+    if mark is None or asked.stop_price is None:
+        return mark
+    above = (asked.order_type == "STOP") == (asked.side == "BUY" or asked.intent == "OPEN_LONG")
+    return max(mark, asked.stop_price) if above else min(mark, asked.stop_price)
 
 
 def past(parts: dict[str, Any], limits: Limits, ticket: Any, mark: Decimal | None) -> str:

@@ -115,6 +115,8 @@ class Parents:
                 parent = self.known[self.parent_of[event.order_id]]
                 why = parent.past(event.limit_price)
                 must(not why, f"{event.order_id} of {parent.ticket.order_id} is repriced: {why}")
+            case e.OrderResent():
+                must(not live[f"order/{event.order_id}"][""].cancelling, f"{event.order_id} was cancelled: {event}")
             case e.ChildSent() if event.client_order_id in self.parent_of:
                 self._sent(event, live)
 
@@ -169,7 +171,6 @@ class Parents:
         name = self.parent_of[event.client_order_id]
         order: Order = live[f"order/{name}"][""]
         must(order.open, f"{event.client_order_id} is sent, and {name} is {order.status}")
-        must(not (order.cancelling and event.resend), f"{name} was cancelled: {event}")
 
     def _ended(self, event: w.WorkEnded, order: Order) -> None:
         parent, ratio = self.known[event.order_id], None

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 ZERO = Decimal(0)
-UNDER_WAY = timedelta(seconds=20)
 QUOTES_EVERY = timedelta(seconds=5)
 PATIENCE = timedelta(minutes=3)
 ROUNDS = 10_000
@@ -73,7 +72,7 @@ def settle(world: World) -> None:
 
 
 def _rest(world: World) -> None:
-    """Runs until nothing is due any more, or for three minutes of the world's time."""
+    """Runs until nothing is due any more, or for three minutes of the world's time and until nothing is under way."""
     until, quoted = world.now + PATIENCE, world.now
     for _ in range(ROUNDS):
         busy = False
@@ -86,7 +85,7 @@ def _rest(world: World) -> None:
             busy = busy or node.busy
         times = [node.partition.next_due for node in world.nodes] + [world.wires.next_due]
         due = min((time for time in times if time is not None), default=None)
-        if due is None or due > until:
+        if due is None or (due > until and world.wires.next_due is None):
             world.now = max(world.now, until)
             return
         world.now = max(world.now + timedelta(milliseconds=1), due)
@@ -172,8 +171,6 @@ def _same(world: World, name: str, order: Order, at_venue: Any, overfills: set[s
             # Amended to what was filled, it is filled: the venue cancelled the rest.
             "CANCELED": ("CANCELED", "FILLED") if order.filled == order.quantity else ("CANCELED",),
         }.get(at_venue.status, (at_venue.status,))
-        if order.ticket.parent and order.status.startswith("PENDING") and world.now - order.updated_at < UNDER_WAY:
-            return  # Its parent asks for something just now.
         world.in_the_end(order.status in wants, f"{name} is {order.status}, the venue says {at_venue.status}")
         if order.status in ("WORKING", "PARTIALLY_FILLED"):
             same = order.quantity == at_venue.quantity and order.limit_price == at_venue.limit
