@@ -137,7 +137,7 @@ def child_over(actor: WorkActor, order: Order, work: Work, held: emulate.Held, t
         return
     if order.filled >= order.quantity:
         actor.end("FILLED", "", "", turn)
-    elif held.phase == "ENDING" and not order.cancelling:
+    elif not order.cancelling and (held.phase == "ENDING" or (held.ends_at is not None and turn.now >= held.ends_at)):
         actor.end("EXPIRED", "TIME_OVER", "its time was over", turn)
     else:
         actor.end("CANCELED", "", order.reason if order.cancelling else "what was sent of it ended", turn)

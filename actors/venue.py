@@ -75,8 +75,10 @@ class VenueActor(Actor):
             message.resend,
             controls,
         )
-        if refusal is None and ticket.parent and not message.resend:
-            refusal = gate.check_child(self.parts.get(f"parent/{ticket.parent}"), ticket, message.quantity)
+        if refusal is None and ticket.parent:
+            refusal = gate.late(ticket, turn.now)
+            if refusal is None and not message.resend:
+                refusal = gate.check_child(self.parts.get(f"parent/{ticket.parent}"), ticket, message.quantity)
         if refusal is not None:
             event = ChildStopped(
                 at=turn.now, venue=self.id, client_order_id=order_id, code=refusal.code, reason=refusal.reason
@@ -132,6 +134,7 @@ class VenueActor(Actor):
             False,
             controls,
         )
+        refusal = refusal or gate.late(message.ticket, turn.now)
         if refusal is not None:
             reason = f"{refusal.code}: {refusal.reason}"
             turn.tell(f"order/{order_id}", ReplaceRejected(client_order_id=order_id, reason=reason, at=turn.now))

@@ -256,7 +256,14 @@ class WorkActor(OrderActor):
 
     def send(self, order: Order, piece: Piece, order_type: Any, time_in_force: Any, turn: Turn) -> None:
         child = work_.child_ticket(
-            order.ticket, piece.order_id, piece.quantity, order_type, piece.limit_price, time_in_force, turn.now
+            order.ticket,
+            piece.order_id,
+            piece.quantity,
+            order_type,
+            piece.limit_price,
+            time_in_force,
+            turn.now,
+            work_.ends_at(work_.working(order)),
         )
         turn.tell(f"order/{piece.order_id}", StartOrder(ticket=child))
 

@@ -68,6 +68,8 @@ class Ticket(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=
     approved_at: datetime
     parent: str = ""
     """The order that this one is a child of, which holds the reservation."""
+    ends_at: datetime | None = None
+    """The end of its parent's time, from which on the gate lets nothing of it through."""
     group: str = ""
     """The group of its subscriber that it belongs to."""
 

@@ -6,6 +6,7 @@ Client order ids grow as texts, so the last one is enough to know that an id was
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 
 from msgspec import Struct
@@ -35,6 +36,14 @@ class Allowance(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True)
 
     quantity: Decimal
     out: Decimal = ZERO
+
+
+def late(ticket: Ticket, now: datetime) -> Refusal | None:
+    """Why this child may not go out any more, or None: mail may have waited while its parent's time ran out."""
+    end = ticket.ends_at
+    if end is None or now < end:
+        return None
+    return Refusal("GATE_WINDOW", f"order {ticket.order_id}: the time of {ticket.parent} was over at {end.isoformat()}")
 
 
 def check_child(allowance: Allowance | None, ticket: Ticket, quantity: Decimal) -> Refusal | None:

@@ -132,6 +132,7 @@ def child_ticket(
     limit_price: Decimal | None,
     time_in_force: TimeInForce,
     now: datetime,
+    ends_at: datetime | None = None,
 ) -> Ticket:
     """A child's ticket: risk approved the parent, at the parent's reserve price, and the gate counts them together."""
     return replace(
@@ -145,7 +146,15 @@ def child_ticket(
         time_in_force=time_in_force,
         expires_at=parent.expires_at if time_in_force in ("DAY", "GTD") else None,
         approved_at=now,
+        ends_at=ends_at,
     )
+
+
+def ends_at(work: Work) -> datetime | None:
+    """From when on nothing more is sent of the order, or None."""
+    if work.works is not None:
+        return work.works.end
+    return None if work.held is None else work.held.ends_at
 
 
 def after(order: Order | None, event: Any) -> Order:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
+from actors import partition as bounds
 from engine import reports as r
-from engine.commands import SetStatus
-from engine.events import ChildStopped
+from engine.commands import ReplaceChild, SetStatus, SubmitChild
+from engine.events import ChildStopped, OrderStarted
 from engine.messages import ExecutionCommand
 from engine.plan import ExecutionPlan
-from tests.actors.bench import Bench, D, request
+from engine.work import WorkMoved
+from tests.actors.bench import AT, Bench, D, request
 from tests.actors.test_work import PLAN, bench, fill, order, placed, tick, twap
 
 __all__ = ("bench",)
@@ -58,6 +62,49 @@ def test_a_fill_after_a_childs_end_counts_at_the_gate(bench: Bench) -> None:
     assert bench.part("venue/test", f"parent/{name}").out == 20
     found = order(bench, name)
     assert (found.filled, found.working, held(bench).working_buy) == (20, 80, 80)
+
+
+LATE = [
+    pytest.param({"plan": twap()}, "EXPIRED", id="an algorithm"),
+    pytest.param({"time_in_force": "GTD", "limit_price": "90", "expires_at": AT + timedelta(minutes=10)}, "EXPIRED",
+                 id="what is held"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("fields", "ends"), LATE)
+def test_a_child_that_reaches_the_gate_after_its_parents_end_is_not_sent(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], ends: str
+) -> None:
+    """Mail may wait while the clock goes on: at the last hop the end is the same as at the first."""
+    monkeypatch.setattr(bounds, "MAX_FRONT", 0)
+    bench.post("subscriber/alice", request(1, quantity="100", **fields))
+    while not (started := bench.events(OrderStarted)):
+        bench.run()
+        bench.commit()
+        if bench.events(WorkMoved):
+            bench.now = AT + timedelta(minutes=10)
+    bench.settle()
+    (child,) = started
+    assert [(stop.code, stop.client_order_id) for stop in bench.events(ChildStopped)] == [
+        ("GATE_WINDOW", child.order_id)
+    ]
+    assert bench.sent(r.SubmitOrder) == []
+    found = order(bench, child.ticket.parent)
+    assert (found.status, found.filled, found.working) == (ends, 0, 0)
+    assert held(bench).working_buy == 0
+
+
+def test_a_child_is_neither_sent_again_nor_repriced_after_its_parents_end(bench: Bench) -> None:
+    bench.open(deduplicates=True)
+    placed(bench, plan=twap())
+    (child,) = bench.sent(r.SubmitOrder)
+    ticket = order(bench, child.client_order_id).ticket
+    bench.now = AT + timedelta(minutes=10)
+    fields = {"ticket": ticket, "client_order_id": child.client_order_id, "quantity": child.quantity}
+    bench.tell("venue/test", SubmitChild(**fields, limit_price=child.limit_price, resend=True))
+    assert [stop.code for stop in bench.events(ChildStopped)] == ["GATE_WINDOW"]
+    bench.tell("venue/test", ReplaceChild(**fields, venue_order_id=None, limit_price=child.limit_price))
+    assert (len(bench.sent(r.SubmitOrder)), bench.sent(r.ReplaceVenueOrder)) == (1, [])
 
 
 def test_an_amended_order_does_not_ask_a_child_without_end(bench: Bench) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engine import gate
@@ -71,3 +74,15 @@ def test_the_gate(stopped: str | None, venue: Venue, ticket: Any, other: dict[st
 @pytest.mark.parametrize(("side", "limit", "worse"), [("BUY", "101", True), ("BUY", "99", False), ("SELL", "99", True)])
 def test_which_price_is_worse(side: Any, limit: str, worse: bool) -> None:
     assert gate.worse(replace(TICKET, side=side), D(limit)) is worse
+
+
+@pytest.mark.parametrize(("after_s", "code"), [(-1, None), (0, "GATE_WINDOW"), (1, "GATE_WINDOW")])
+def test_a_child_is_late_from_its_parents_end_on(after_s: int, code: str | None) -> None:
+    end = TICKET.approved_at + timedelta(minutes=1)
+    refusal = gate.late(replace(TICKET, parent="work-1", ends_at=end), end + timedelta(seconds=after_s))
+    assert (None if refusal is None else refusal.code) == code
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_a_child_of_a_parent_without_an_end_is_never_late(now: datetime) -> None:
+    assert gate.late(replace(TICKET, parent="work-1"), now) is None

@@ -90,6 +90,9 @@ class Audit:
             new = r.SubmitOrder | r.ReplaceVenueOrder
             sent = [letter for letter in batch.outgoing if isinstance(letter.message, new)]
             must(not sent, f"sent while killed: {sent}")
+        for letter in batch.outgoing:
+            if isinstance(letter.message, r.ReplaceVenueOrder):
+                self.parents.in_time(letter.message.client_order_id, batch.at, "repriced")
         for key in batch.keys:
             must(key not in self._keys, f"the key {key} was decided twice")
             self._keys.add(key)
@@ -283,6 +286,12 @@ class Audit:
             must(parts == self.durable.get(address, {}), f"{address}: the journal folds to {parts}")
 
     # everything at rest
+
+    def remembered(self, partition: Partition) -> None:
+        """What is open is in memory: else no timer rings for it, and nobody asks what became of it."""
+        for address, parts in self.live.items():
+            if address.startswith("order/") and "" in parts and parts[""].open:
+                must(address in partition.actors, f"{address} is {parts[''].status}, and not in memory")
 
     def reservations(self) -> None:
         """What subscribers have working and reserved is the sum over their open orders."""

@@ -169,8 +169,14 @@ class Parents:
 
     def _sent(self, event: e.ChildSent, live: States) -> None:
         name = self.parent_of[event.client_order_id]
+        self.in_time(event.client_order_id, event.at, "sent")
         order: Order = live[f"order/{name}"][""]
         must(order.open, f"{event.client_order_id} is sent, and {name} is {order.status}")
+
+    def in_time(self, child: str, at: datetime, what: str) -> None:
+        """Nothing of a child goes out at the end of its parent or after it."""
+        end = self.known[self.parent_of[child]].end if child in self.parent_of else None
+        must(end is None or at < end, f"{child} is {what} at {at}, the end of its parent was {end}")
 
     def _ended(self, event: w.WorkEnded, order: Order) -> None:
         parent, ratio = self.known[event.order_id], None

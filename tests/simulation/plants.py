@@ -65,6 +65,18 @@ def undelivered_mail_is_not_stored() -> Iterator[None]:
 
 
 @plant
+def what_was_loaded_before_it_began_leaves_memory_when_it_has() -> Iterator[None]:
+    def committed(was: Any, partition: Partition, batch: Any) -> None:
+        for _, actor in partition._finished:
+            if not actor.done and actor.touched <= batch.sequence:
+                partition.actors.pop(actor.address, None)
+        was(partition, batch)
+
+    with wrapped(Partition, "committed", committed):
+        yield
+
+
+@plant
 def idempotency_keys_are_not_stored() -> Iterator[None]:
     def commit(was: Any, disk: Disk, batches: Any) -> None:
         was(disk, batches)

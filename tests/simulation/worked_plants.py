@@ -142,6 +142,12 @@ def what_is_held_has_no_end() -> Iterator[None]:
 
 
 @plant
+def what_waited_past_the_end_of_its_parent_passes_the_gate() -> Iterator[None]:
+    with bent(gate, "late", lambda *_: None):
+        yield
+
+
+@plant
 def the_price_bound_is_ignored() -> Iterator[None]:
     with bent(bounds, "within", lambda works, price: price):
         yield

@@ -122,6 +122,7 @@ class World:
         for node in self.nodes:
             if node.up and not node.partition.mail:
                 node.audit.reservations()
+                node.audit.remembered(node.partition)
         settlement.at_the_venues(self)
 
     def deliver(self) -> None:
