@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final
 from msgspec.structs import replace
 
 from actors import gross, grouped, held
+from actors.again import Again
 from actors.order import OrderActor
 from actors.turn import Turn
 from engine import emulate
@@ -52,7 +53,7 @@ _MOMENT: Final = LOOK_EVERY / _MOMENTS
 class WorkActor(OrderActor):
     """`order/work-…`: a parent order; the only part of its state is the order, with its `work` in it."""
 
-    __slots__ = ("_asked", "_counted", "_repriced", "wake")
+    __slots__ = ("_again", "_asked", "_counted", "_repriced", "wake")
     ticking = True
 
     def __init__(self, address: str, parts: dict[str, Any]) -> None:
@@ -64,6 +65,7 @@ class WorkActor(OrderActor):
         """The instrument's volume up to which `work.volume` counts."""
         self._repriced: datetime | None = None
         """When children were last asked to change their price."""
+        self._again = Again()
 
     @property
     def due(self) -> datetime | None:
@@ -178,7 +180,10 @@ class WorkActor(OrderActor):
             return
         if decision.works is works and not decision.actions:
             return
-        pieces, asked = self._placed(order, work, decision.actions, turn), _asked(decision.actions)
+        actions = self._again.due(decision.actions, work.children, turn.now)
+        if len(actions) < len(decision.actions):
+            self.wake = turn.now + LOOK_EVERY
+        pieces, asked = self._placed(order, work, actions, turn), _asked(actions)
         if works.participation is not None:
             self._counted = total
         about = order_.about(order, turn.now)
@@ -192,8 +197,8 @@ class WorkActor(OrderActor):
                     volume=volume if works.participation is not None else None,
                 )
             )
-        self._tell_children(order, pieces, decision.actions, turn)
-        for action in decision.actions:
+        self._tell_children(order, pieces, actions, turn)
+        for action in actions:
             if isinstance(action, algo.Finish):
                 over: Any = "FILLED" if action.ending == "FILLED" else "CANCELED" if order.cancelling else "EXPIRED"
                 self.end(over, action.ending if action.ending == "SHORTFALL" else "", action.reason, turn)

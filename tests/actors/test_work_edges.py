@@ -9,7 +9,7 @@ import pytest
 
 from actors import partition as bounds
 from engine import reports as r
-from engine.commands import ReplaceChild, SetStatus, SubmitChild
+from engine.commands import CancelOrder, ReplaceChild, SetStatus, SubmitChild
 from engine.events import ChildStopped, OrderStarted
 from engine.messages import ExecutionCommand
 from engine.plan import ExecutionPlan
@@ -105,6 +105,37 @@ def test_a_child_is_neither_sent_again_nor_repriced_after_its_parents_end(bench:
     assert [stop.code for stop in bench.events(ChildStopped)] == ["GATE_WINDOW"]
     bench.tell("venue/test", ReplaceChild(**fields, venue_order_id=None, limit_price=child.limit_price))
     assert (len(bench.sent(r.SubmitOrder)), bench.sent(r.ReplaceVenueOrder)) == (1, [])
+
+
+def refuses(bench: Bench, child: r.SubmitOrder) -> None:
+    """The venue refuses the cancel that was asked for, and says that it works the order."""
+    name, address = child.client_order_id, f"order/{child.client_order_id}"
+    bench.tell(address, r.CancelRejected(client_order_id=name, reason="no", at=bench.now))
+    snapshot = r.Snapshot(client_order_id=name, venue_order_id="V", status="WORKING", quantity=child.quantity,
+                          limit_price=child.limit_price, filled=D(0), at=bench.now)  # fmt: skip
+    bench.tell(address, snapshot)
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["cancelled", "at its end"])
+def test_a_cancel_of_an_algorithms_child_that_is_refused_is_asked_for_again_with_a_pause(
+    bench: Bench, ended: bool
+) -> None:
+    name = placed(bench, plan=twap(), limit_price="100")
+    (child,) = bench.sent(r.SubmitOrder)
+    refuses(bench, child)
+    if ended:
+        bench.wait(600)
+    else:
+        bench.tell(f"order/{name}", CancelOrder(reason="enough"))
+    first = len(bench.sent(r.CancelVenueOrder))
+    for again in range(3):
+        refuses(bench, child)
+        refuses(bench, child)
+        mine = [
+            sent for sent in bench.sent(r.CancelVenueOrder)[first:] if sent.client_order_id == child.client_order_id
+        ]
+        assert len(mine) == again
+        bench.wait(1)
 
 
 def test_an_amended_order_does_not_ask_a_child_without_end(bench: Bench) -> None:

@@ -265,6 +265,7 @@ class Audit:
         self.live = {address: dict(parts) for address, parts in self.durable.items()}
         self._keys = set(self.outcomes)
         self._signals.clear()
+        self.parents.withdrawn.clear()
 
     def booted(self, partition: Partition, disk: Disk, sequence: int) -> None:
         """What was hydrated, and what is on disk, equals the fold of the durable journal."""

@@ -74,6 +74,8 @@ class Parents:
         self.most: dict[str, Decimal] = {}
         """The largest quantity that a parent ever had."""
         self.placed: dict[str, Any] = {}
+        self.withdrawn: dict[str, datetime] = {}
+        """When children of what is cancelled were asked to end, in this process."""
 
     # what happens
 
@@ -121,6 +123,12 @@ class Parents:
                 self._sent(event, live)
 
     def _moved(self, event: w.WorkMoved, order: Order) -> None:
+        if order.cancelling and order.work is not None and order.work.works is not None:
+            for child in event.asked:
+                before = self.withdrawn.get(child)
+                soon = before is not None and timedelta() <= event.at - before < timedelta(seconds=1)
+                must(not soon, f"{child} is asked to end at {event.at}, and was at {before}")
+                self.withdrawn[child] = event.at
         if not event.placed:
             return
         name, parent = event.order_id, self.known[event.order_id]

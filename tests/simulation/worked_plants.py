@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from actors import held as held_module
 from actors import venue as venue_module
 from actors import work as work_module
+from actors.again import Again
 from actors.order import OrderActor
 from actors.turn import Turn
 from actors.venue import VenueActor
@@ -144,6 +145,12 @@ def what_is_held_has_no_end() -> Iterator[None]:
 @plant
 def what_waited_past_the_end_of_its_parent_passes_the_gate() -> Iterator[None]:
     with bent(gate, "late", lambda *_: None):
+        yield
+
+
+@plant
+def a_refused_cancel_is_asked_for_again_at_once() -> Iterator[None]:
+    with bent(Again, "due", lambda again, actions, children, now: actions):
         yield
 
 
