@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from adapters.audit_blocks import Blocks, Execution
 from engine import blocks as b
 from engine import events as e
-from engine.commands import PART
+from engine.commands import BLOCK, PART
 from engine.identity import fnv1a32
 from engine.messages import ExecutionRequest
 from engine.methods import Allocation, AvailableEquity, Equal, NetLiquidation, Ratio
@@ -93,8 +93,11 @@ def executions(world: World, orders: dict[str, Order]) -> dict[tuple[str, str], 
     for node in world.nodes:
         for _, _, _, event in node.disk.events:
             blocks.heard(event, lambda _: None)
-            if isinstance(event, e.FillBooked | b.BlockFilled):
+            if isinstance(event, e.FillBooked):
                 booked.add(event.fill.execution_id)
+    for order in orders.values():
+        if order.ticket.subscriber_id.startswith(BLOCK):
+            booked.update(order.executions)
     made: dict[tuple[str, str], Execution] = {}
     for (_, venue), at_venue in world.venues.items():
         for name, (found,) in at_venue.orders.items():

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation import plants, worked_plants
+from tests.simulation import block_plants, plants, worked_plants
 from tests.simulation.planting import PLANTS
 from tests.simulation.runs import live
 
 SEEDS = 1_000
-assert {plants, worked_plants}, "imported for what they plant"
+assert {block_plants, plants, worked_plants}, "imported for what they plant"
 assert len(PLANTS) > 40, "a plant lost its name"
 
 

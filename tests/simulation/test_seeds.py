@@ -45,6 +45,8 @@ work: TWAP FILLED|work: TWAP EXPIRED|work: TWAP CANCELED|work: VWAP FILLED|work:
 work: ICEBERG FILLED|work: SNIPER FILLED|work: ADAPTIVE FILLED|work: STOP released|work: STOP_LIMIT released
 work: MARKET_IF_TOUCHED released|work: LIMIT_IF_TOUCHED released|work: TRAILING_STOP released
 work: TRAILING_STOP_LIMIT released|work: MARKET_TO_LIMIT FILLED|work: LIMIT EXPIRED|work: STOP CANCELED
+block: shared|block: formed, 1 orders|block: filled|block: settled FILLED|block: settled CANCELED|block: settled EXPIRED
+block: settled REJECTED|block: settled again
 work: child placed|work: stopped|work: amended|work: late fill|work: killed
 outcome: KILLED|end: UNKNOWN|end: FILLED|end: CANCELED|end: REJECTED|end: EXPIRED|end: WORKING
 """.replace("\n", "|")
