@@ -6,9 +6,10 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from actors import regimes
 from actors.turn import Turn
 from engine.commands import CancelOrder, Kill, Resume
-from engine.control_commands import EndOverride, GrantOverride, Rearm, Regime, Restrict, ShedRisk, StopExecution
+from engine.control_commands import EndOverride, GrantOverride, Rearm, Regime, Restrict, StopExecution
 from engine.control_events import (
     ExecutionRearmed,
     ExecutionStopped,
@@ -18,7 +19,7 @@ from engine.control_events import (
     Restricted,
 )
 from engine.control_settings import meaning
-from engine.controls import SOFT, RegimeInForce
+from engine.controls import SOFT
 from engine.events import Killed, Resumed
 from engine.messages import Outcome
 from engine.order import Order
@@ -84,29 +85,17 @@ def declare(actor: DeskActor, message: Regime, turn: Turn) -> None:
         _refuse(turn, *problem)
         return
     settings = meaning(turn.rules.config.regimes, message.regime)
-    before = actor.controls.regime
-    if message.regime != ("NORMAL" if before is None else before.name) or (before and before.settings != settings):
+    before, sheds = actor.controls.regime, settings.cancel_working
+    changes = message.regime != ("NORMAL" if before is None else before.name) or (
+        before is not None and before.settings != settings
+    )
+    if changes:
         turn.record(
             RegimeDeclared(at=turn.now, regime=message.regime, settings=settings, reason=message.reason, by=message.by)
         )
-    shed = _shed(actor.controls.regime, turn)
-    text = f"; {shed} open orders are looked at, and those that add risk cancelled" if settings.cancel_working else ""
+    looked = regimes.tell_all(turn, f"regime {message.regime}: {message.reason}") if changes or sheds else 0
+    text = f"; {looked} open orders are looked at, and those that add risk cancelled" if sheds else ""
     _accept(turn, f"the regime is {message.regime}{text}")
-
-
-def _shed(regime: RegimeInForce | None, turn: Turn) -> int:
-    """Has every subscriber cancel its open orders that do not only reduce a position; how many are looked at."""
-    if regime is None or not regime.settings.cancel_working:
-        return 0
-    orders: dict[str, list[str]] = {}
-    for address in turn.residents("order"):
-        order: Order | None = turn.peek(address)
-        if order is not None and order.open and not order.ticket.parent:
-            orders.setdefault(order.ticket.subscriber_id, []).append(address[6:])
-    reason = f"regime {regime.name}: {regime.reason}"
-    for subscriber, found in orders.items():
-        turn.tell(f"subscriber/{subscriber}", ShedRisk(order_ids=tuple(found), reason=reason))
-    return sum(map(len, orders.values()))
 
 
 def restrict(actor: DeskActor, message: Restrict, turn: Turn) -> None:

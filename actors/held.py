@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
+from actors import regimes
 from actors.turn import Turn
 from engine import emulate
 from engine import order as order_
@@ -30,9 +31,14 @@ def follow(actor: WorkActor, step: emulate.Step, turn: Turn) -> None:
     order: Order = actor.parts[""]
     work = work_.working(order)
     held, action = step
-    if isinstance(action, emulate.Release) and work.held is not None and not actor.sendable(order, turn):
-        # Its time or price has come, and the venue is away: that is kept until it is back.
+    if (
+        isinstance(action, emulate.Release)
+        and work.held is not None
+        and not actor.sendable(order, action.quantity, turn)
+    ):
+        # Its time or price has come, and the venue is away or the regime against it: that is kept until it can be sent.
         waits = work.held
+        regimes.held_back(order, action.quantity, turn)
         if waits.trigger is not None:
             waits = replace(waits, trigger=None, stop=held.stop, release_at=turn.now)
             turn.record(work_.WorkMoved(**order_.about(order, turn.now), held=waits))

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from msgspec.structs import replace
 
-from actors import amend, enlisted, gross, grouped, membership, steering, supervise, targets
+from actors import amend, enlisted, gross, grouped, membership, regimes, steering, supervise, targets
 from actors.actor import Actor
 from actors.candidate import Candidate
 from actors.turn import Turn
@@ -32,7 +32,7 @@ from engine.commands import (
     StartOrder,
 )
 from engine.config import Limits, effective
-from engine.control_commands import ShedRisk
+from engine.control_commands import FollowRegime
 from engine.controls import RegimeInForce, scaled
 from engine.exposure import Exposure, expose
 from engine.figures import Figures, measure
@@ -367,6 +367,6 @@ class SubscriberActor(Actor):
         Introduce: membership.introduce,
         CashMovement: membership.cash,
         SetStatus: membership.set_status,
-        ShedRisk: supervise.shed,
+        FollowRegime: regimes.follow,
     }
     APPLY: ClassVar[Any] = dict.fromkeys(account.FOLD, _fold)

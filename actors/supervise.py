@@ -6,25 +6,20 @@ Asked only where something is in force or configured; nobody else pays for it.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from actors import gross
 from actors.turn import Turn
 from engine import controls as c
-from engine.commands import CancelOrder, Ticket
-from engine.control_commands import ShedRisk, StopExecution
+from engine.commands import Ticket
+from engine.control_commands import StopExecution
 from engine.control_events import OverrideUsed
 from engine.control_settings import NO_CONTROLS, ControlSettings, Throttle
 from engine.figures import Figures
 from engine.messages import ExecutionRequest
-from engine.order import Order
 from engine.refusal import Refusal
 from engine.risk import CHECKS
 from engine.values import ZERO, instrument_key
-
-if TYPE_CHECKING:
-    from actors.subscriber import SubscriberActor
 
 ALARM_S: Final = 60
 """How long a refusal of the same kind about the same is no new alarm, in seconds."""
@@ -180,7 +175,7 @@ def _duplicate(asked: Asked, settings: ControlSettings, turn: Turn) -> Refusal |
     return Refusal("DUPLICATE_ORDER", f"{text}{most.seconds} s, allowed {most.allowed}")
 
 
-def _scopes(asked: Asked, settings: ControlSettings) -> Iterator[tuple[str, str, Throttle]]:
+def _scopes(asked: Asked | Ticket, settings: ControlSettings) -> Iterator[tuple[str, str, Throttle]]:
     throttles = settings.throttles
     for scope, name, throttle in (
         ("subscriber", asked.subscriber_id, throttles.subscriber),
@@ -199,6 +194,26 @@ def _throttled(asked: Asked, controls: c.Controls, settings: ControlSettings, tu
         if found >= most:
             text = f"{scope}: {name} sent {found} messages within {throttle.seconds} s, limit {most}"
             yield Refusal(f"THROTTLED_{scope.upper()}", text)
+
+
+def left(ticket: Ticket, turn: Turn) -> int | None:
+    """How many messages of an approved order the throttles let through now, None where there are none."""
+    settings, found = turn.rules.controls, None
+    if settings is None:
+        return None
+    for scope, name, throttle in _scopes(ticket, settings):
+        most = c.paced(throttle.messages, regime(turn))
+        more = most - turn.watch.throttles[scope].count(name, turn.now, throttle.seconds)
+        found = more if found is None else min(found, more)
+    return found
+
+
+def sent(ticket: Ticket, turn: Turn) -> None:
+    """An approved order sends a message more than it was counted for: a child, or another price of one."""
+    settings = turn.rules.controls
+    if settings is not None:
+        for scope, name, _ in _scopes(ticket, settings):
+            turn.watch.throttles[scope].add(name, turn.now)
 
 
 def _count(asked: Asked, settings: ControlSettings, turn: Turn) -> None:
@@ -231,18 +246,3 @@ def _alarm(refusal: Refusal, asked: Asked, turn: Turn) -> None:
     if not turn.watch.alarms.count(key, turn.now, ALARM_S):
         turn.watch.alarms.add(key, turn.now)
         turn.alarm(refusal.code, about, refusal.reason)
-
-
-def shed(actor: SubscriberActor, message: ShedRisk, turn: Turn) -> None:
-    """Cancels those of the orders named that do not only reduce a position."""
-    by_instrument: dict[str, list[c.Open]] = {}
-    for order_id in message.order_ids:
-        order: Order | None = turn.peek(f"order/{order_id}")
-        if order is not None and order.open:
-            left = c.Open(order_id, order.ticket.side, order.working)
-            by_instrument.setdefault(order.ticket.instrument, []).append(left)
-    for instrument, orders in by_instrument.items():
-        held = actor.positions.get(instrument)
-        position: Decimal = ZERO if held is None else held.quantity
-        for order_id in c.risky(position, orders):
-            turn.tell(f"order/{order_id}", CancelOrder(reason=message.reason))

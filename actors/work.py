@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 
 from msgspec.structs import replace
 
-from actors import gross, grouped, held
+from actors import gross, grouped, held, regimes, supervise
 from actors.again import Again
 from actors.order import OrderActor
 from actors.turn import Turn
@@ -36,10 +36,11 @@ from engine.commands import (
     StartWork,
     Tick,
 )
+from engine.control_commands import Constrain
 from engine.grouping import ReleaseOrder, ResizeOrder
 from engine.messages import ExecutionCommand
 from engine.order import Order
-from engine.values import ZERO, OrderStatus, is_multiple, multiply, subtract
+from engine.values import ZERO, OrderStatus, add, is_multiple, multiply, subtract
 from engine.working import Piece, Work
 
 FOLLOWING: Final = frozenset({"POV", "ICEBERG", "SNIPER", "ADAPTIVE", "IMMEDIATE"})
@@ -170,19 +171,20 @@ class WorkActor(OrderActor):
             last=turn.market.last(instrument),
             volume=volume,
         )
-        decision = decide(works, work_.progress(order), market, turn.now)
+        decision = decide(regimes.urgent(works, turn), work_.progress(order), market, turn.now)
         self.wake = decision.wake
         if works.algorithm in FOLLOWING:
-            look = self._next_look(turn.now)
+            look = self.next_look(turn.now)
             self.wake = look if decision.wake is None or look < decision.wake else decision.wake
-        if self._must_wait(order, decision.actions, turn):
+        actions = regimes.allowed(decision.actions, order, turn)
+        if self._must_wait(order, actions, turn):
             self.wake = turn.now + LOOK_EVERY
             return
-        if decision.works is works and not decision.actions:
+        if decision.works is works and not actions:
             return
-        actions = self._again.due(decision.actions, work.children, turn.now)
-        if len(actions) < len(decision.actions):
-            self.wake = turn.now + LOOK_EVERY
+        due = self._again.due(actions, work.children, turn.now)
+        if len(due) < len(actions):
+            actions, self.wake = due, turn.now + LOOK_EVERY
         pieces, asked = self._placed(order, work, actions, turn), _asked(actions)
         if works.participation is not None:
             self._counted = total
@@ -203,7 +205,7 @@ class WorkActor(OrderActor):
                 over: Any = "FILLED" if action.ending == "FILLED" else "CANCELED" if order.cancelling else "EXPIRED"
                 self.end(over, action.ending if action.ending == "SHORTFALL" else "", action.reason, turn)
 
-    def _next_look(self, now: datetime) -> datetime:
+    def next_look(self, now: datetime) -> datetime:
         """This order's own moment of the next second: of two orders with other ids, mostly another."""
         mine = int(self.id[-4:], 16) % _MOMENTS * _MOMENT
         second = now.replace(microsecond=0) + mine
@@ -211,7 +213,8 @@ class WorkActor(OrderActor):
 
     def _must_wait(self, order: Order, actions: Sequence[algo.Action], turn: Turn) -> bool:
         """Whether this cannot be done now: the venue is away, or it has just refused another price."""
-        if any(isinstance(action, algo.Place | algo.Replace) for action in actions) and not self.sendable(order, turn):
+        sends = any(isinstance(action, algo.Place | algo.Replace) for action in actions)
+        if sends and not self.sendable(order, _units(actions), turn):
             return True
         if any(isinstance(action, algo.Replace) for action in actions):
             if self._repriced is not None and turn.now < self._repriced + LOOK_EVERY:
@@ -219,10 +222,13 @@ class WorkActor(OrderActor):
             self._repriced = turn.now
         return False
 
-    def sendable(self, order: Order, turn: Turn) -> bool:
-        """Whether the gate would let anything through to the venue."""
+    def sendable(self, order: Order, more: Decimal, turn: Turn) -> bool:
+        """Whether the gate would let anything through to the venue, and the controls so many units more."""
         venue = turn.peek(self.venue_of(order))
-        return venue is not None and bool(venue.up) and not venue.paused
+        if venue is None or not venue.up or venue.paused:
+            return False
+        left = supervise.left(order.ticket, turn)
+        return (left is None or left > 0) and regimes.lets(order, more, turn)
 
     def _placed(
         self, order: Order, work: Work, actions: Sequence[algo.Action], turn: Turn
@@ -254,6 +260,7 @@ class WorkActor(OrderActor):
                 turn.tell(f"order/{action.child_id}", CancelOrder(reason=f"by {self.id}"))
             elif isinstance(action, algo.Replace) and modifies:
                 reprice = Reprice(quantity=action.quantity, limit_price=action.limit_price)
+                supervise.sent(order.ticket, turn)
                 turn.tell(f"order/{action.child_id}", reprice)
             elif isinstance(action, algo.Replace):
                 # Another is sent at the new price when this one is gone.
@@ -271,6 +278,7 @@ class WorkActor(OrderActor):
             work_.ends_at(work_.working(order)),
         )
         turn.tell(f"order/{piece.order_id}", StartOrder(ticket=child))
+        supervise.sent(order.ticket, turn)
 
     # children
 
@@ -387,10 +395,20 @@ class WorkActor(OrderActor):
         ReplaceApproved: _amend,
         Tick: _tick_work,
         Recover: _recover_work,
+        Constrain: regimes.constrain,
         ReleaseOrder: grouped.released,
         ResizeOrder: grouped.resized,
     }
     APPLY: ClassVar[Any] = dict.fromkeys(work_.FOLDED, _folded)
+
+
+def _units(actions: Sequence[algo.Action]) -> Decimal:
+    """What new children come to."""
+    total = ZERO
+    for action in actions:
+        if isinstance(action, algo.Place):
+            total = add(total, action.quantity)
+    return total
 
 
 def _asked(actions: Sequence[algo.Action]) -> tuple[str, ...]:

@@ -23,10 +23,19 @@ class Regime(Message, frozen=True, kw_only=True):
         return None if self.reason.strip() else ("MISSING_REASON", "reason: say why the regime changes")
 
 
-class ShedRisk(Command, frozen=True, kw_only=True):
-    """Cancel those of these orders of yours that do not only reduce a position."""
+class FollowRegime(Command, frozen=True, kw_only=True):
+    """A regime was declared: see to these orders of yours as it says."""
 
     order_ids: tuple[str, ...]
+    reason: str
+
+
+class Constrain(Command, frozen=True, kw_only=True):
+    """Send nothing more while you are `paused`, and no child of more than `most` units: so says the regime, which
+    may have changed your urgency too."""
+
+    paused: bool
+    most: Decimal | None = None
     reason: str
 
 

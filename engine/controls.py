@@ -6,7 +6,6 @@ is in force, so that where no control is used none costs anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Final, Literal, get_args
@@ -18,7 +17,7 @@ from engine.config import Limits
 from engine.control_settings import ControlSettings, RegimeName, RegimeSettings
 from engine.refusal import Refusal
 from engine.sizing import plain
-from engine.values import ZERO, Side, multiply
+from engine.values import multiply
 
 Scope = Literal["firm", "subscriber", "strategy", "symbol", "venue"]
 
@@ -149,30 +148,6 @@ def new_risk(regime: RegimeInForce | None, reduces: bool) -> Refusal | None:
         return None
     text = f"regime {regime.name} takes only orders that reduce a position (declared by {regime.by}: {regime.reason})"
     return Refusal("REGIME_NO_NEW_RISK", text)
-
-
-class Open(Struct, frozen=True, gc=False):
-    """What of an order may still fill."""
-
-    order_id: str
-    side: Side
-    leaves: Decimal
-
-
-def risky(position: Decimal, orders: Iterable[Open]) -> list[str]:
-    """The orders in one instrument that do not only reduce its position, whatever else fills.
-
-    The oldest orders against the position are kept as long as together they close at most all of it.
-    """
-    found: list[str] = []
-    room = abs(position)
-    reducing = "SELL" if position > ZERO else "BUY"
-    for order in sorted(orders, key=lambda order: order.order_id):
-        if order.side == reducing and order.leaves <= room:
-            room -= order.leaves
-        else:
-            found.append(order.order_id)
-    return found
 
 
 def waived(

@@ -188,6 +188,9 @@ _TELL: Final[dict[type, Callable[[Any], Told | None]]] = {
     w.WorkStarted: lambda v: _update(v, "WORKING", reason=v.reason),
     w.WorkStopped: lambda v: _update(v, "PENDING_CANCEL", reason=v.reason),
     w.WorkAmended: lambda v: _update(v, "REPLACED"),
+    w.WorkConstrained: lambda v: _update(
+        v, "PAUSED" if v.paused else "CONSTRAINED" if v.most else "WORKING", reason=v.reason
+    ),
     w.WorkEnded: lambda v: _update(v, v.status, filled=v.filled, reason=v.reason),
     e.FillBooked: _fill,
     e.RequestDenied: _denied,

@@ -76,6 +76,14 @@ class WorkAmended(OrderEvent, frozen=True, kw_only=True):
     command_id: str = ""
 
 
+class WorkConstrained(OrderEvent, frozen=True, kw_only=True):
+    """A regime lets nothing more of the order out (`paused`), or no child of more than `most` units; or does again."""
+
+    paused: bool
+    most: Decimal | None = None
+    reason: str
+
+
 class WorkEnded(OrderEvent, frozen=True, kw_only=True):
     """Nothing is open at the venue and nothing more will be sent."""
 
@@ -250,6 +258,10 @@ def _amended(order: Order, work: Work, event: WorkAmended) -> Order:
     )
 
 
+def _constrained(order: Order, work: Work, event: WorkConstrained) -> Order:
+    return replace(order, work=replace(work, paused=event.paused, most=event.most), updated_at=event.at)
+
+
 def _ended(order: Order, work: Work, event: WorkEnded) -> Order:
     return replace(
         order,
@@ -266,6 +278,7 @@ _AFTER: Final[dict[type, Callable[[Order, Work, Any], Order]]] = {
     ChildMoved: _child_moved,
     WorkStopped: _stopped,
     WorkAmended: _amended,
+    WorkConstrained: _constrained,
     WorkEnded: _ended,
 }
 FOLDED: Final = (WorkStarted, *_AFTER)

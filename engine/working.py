@@ -39,7 +39,7 @@ class Work(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """How an order is worked and how far that has come; `children` are the open ones, oldest first.
 
     `placed` counts all children. `volume` is what the market traded since the start, as far as an algorithm was told.
-    `first_price` is the price of the first fill.
+    `first_price` is the price of the first fill. `paused` and `most` (units of a child) are a regime's.
     """
 
     spec: Specification
@@ -49,3 +49,5 @@ class Work(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     placed: int = 0
     volume: Decimal = ZERO
     first_price: Decimal | None = None
+    paused: bool = False
+    most: Decimal | None = None

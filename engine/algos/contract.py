@@ -163,6 +163,8 @@ class Works(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     participation: Decimal | None = None
     urgency: Decimal
     visibility: Decimal
+    asked: Decimal | None = None
+    """The urgency that the plan asked for, while a regime has it otherwise."""
     step: int = 0
     """Slices released."""
     placed: int = 0

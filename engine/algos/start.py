@@ -93,7 +93,7 @@ def begin(plan: ExecutionPlan, algorithm: Algorithm, parent: Parent, known: Know
     participation = None
     if algorithm == "POV":
         rate = known.participation
-        participation = add(Decimal("0.05"), multiply(Decimal("0.25"), urgency)) if rate is None else rate
+        participation = participation_at(urgency) if rate is None else rate
         how += f", at most {participation} of the volume"
     works = Works(
         algorithm=algorithm,
@@ -166,13 +166,18 @@ def _tactic(
     if algorithm == "ICEBERG":
         iceberg = Iceberg(peak=clip, even=even, native=known.native_iceberg, complete=complete)
         return iceberg, f"showing {clip} at a time, {'by the venue' if iceberg.native else 'in children one by one'}"
-    worst = _acceptable(parent, bound, urgency)
+    worst = acceptable(parent, bound, urgency)
     if worst is None:
         return Refusal("NO_REFERENCE_PRICE", "a sniper has neither a limit nor an arrival price to compare prices with")
     return Sniper(clip=clip, worst=worst, complete=complete), f"waiting for {clip} shown at {worst} or better"
 
 
-def _acceptable(parent: Parent, bound: Decimal | None, urgency: Decimal) -> Decimal | None:
+def participation_at(urgency: Decimal) -> Decimal:
+    """The largest part of the market's volume, where no other is configured: 0.05 to 0.3."""
+    return add(Decimal("0.05"), multiply(Decimal("0.25"), urgency))
+
+
+def acceptable(parent: Parent, bound: Decimal | None, urgency: Decimal) -> Decimal | None:
     """What a sniper takes at: the limit, or from the arrival price (not urgent) to the bound (urgent)."""
     if parent.limit_price is not None or parent.arrival_price is None:
         return bound

@@ -21,9 +21,11 @@ from engine.algos.contract import (
     Progress,
     Scheduled,
     Sniper,
+    Tactic,
     Wish,
     Works,
 )
+from engine.algos.start import acceptable, participation_at
 
 # Each takes the tactic it stands beside, which a mapping's type cannot say.
 _WISH: Final[dict[type, Callable[[Works, Any, Progress, Market, datetime], Wish]]] = {
@@ -66,7 +68,8 @@ def amended(
     """The same work with another quantity (whole lots), limit price or urgency (0 to 1); the price bound follows.
 
     The next decision cancels what is too much and brings children inside the bound. Slices stay where they are in
-    time, and what they add up to changes.
+    time, and what they add up to changes. With the urgency goes what was made of it: a sniper's price, a POV's part
+    of the volume.
     """
     parent, tactic = works.parent, works.tactic
     if quantity is not None:
@@ -76,9 +79,35 @@ def amended(
         if isinstance(tactic, Sniper):
             tactic = replace(tactic, worst=limit_price)
     bound = price_bound(parent.side, parent.tick_size, parent.arrival_price, works.max_slippage_pct, parent.limit_price)
-    return replace(
-        works, parent=parent, tactic=tactic, bound=bound, urgency=works.urgency if urgency is None else urgency
-    )
+    works = replace(works, parent=parent, tactic=tactic, bound=bound)
+    return works if urgency is None else _urgent(works, tactic, urgency)
+
+
+def _urgent(works: Works, tactic: Tactic, urgency: Decimal) -> Works:
+    parent, participation = works.parent, works.participation
+    if isinstance(tactic, Sniper):
+        worst = acceptable(parent, works.bound, urgency)
+        tactic = replace(tactic, worst=tactic.worst if worst is None else worst)
+    if participation is not None and participation == participation_at(works.urgency):
+        participation = participation_at(urgency)
+    return replace(works, tactic=tactic, urgency=urgency, participation=participation)
+
+
+def urged(works: Works, low: Decimal | None, high: Decimal | None) -> Works:
+    """The same work with the urgency that its plan asked for brought within these bounds, or as it was asked for where
+    there are none; the same object where that changes nothing.
+
+    Where what rests at the venue would now be priced otherwise, the algorithm is asked at once and not when it is due.
+    """
+    asked = works.urgency if works.asked is None else works.asked
+    urgency = asked if low is None else max(asked, low)
+    urgency = urgency if high is None else min(urgency, high)
+    was = works.urgency
+    if urgency == was:
+        return works
+    works = replace(amended(works, urgency=urgency), asked=None if urgency == asked else asked)
+    reprices = isinstance(works.tactic, Adaptive) or was < tactics.TAKING <= urgency
+    return replace(works, due=None) if reprices else works
 
 
 def stopped(works: Works, now: datetime) -> Works:

@@ -1,4 +1,4 @@
-"""The controls as values: which kill an order falls under, what a regime makes of limits, which orders add risk."""
+"""The controls as values: which kill an order falls under, what a regime makes of limits."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec import json
 
 from engine import control_events as c
@@ -23,7 +21,7 @@ from engine.control_settings import (
     meaning,
     setting_problems,
 )
-from engine.controls import Controls, Open, Override, RegimeInForce, Switched, killed, new_risk, risky, scaled, waived
+from engine.controls import Controls, Override, RegimeInForce, Switched, killed, new_risk, scaled, waived
 from engine.distribute import Distributor
 from engine.events import Event, Killed, Resumed
 from engine.sanity import problems
@@ -80,23 +78,6 @@ def test_no_new_risk_lets_through_what_reduces() -> None:
     refusal = new_risk(closed, False)
     assert refusal is not None
     assert refusal.code == "REGIME_NO_NEW_RISK"
-
-
-@given(
-    st.integers(-50, 50),
-    st.lists(st.tuples(st.sampled_from(["BUY", "SELL"]), st.integers(1, 40)), max_size=8),
-)
-def test_whatever_fills_of_the_orders_that_stay_the_position_only_shrinks(
-    position: int, orders: list[tuple[str, int]]
-) -> None:
-    found = [Open(f"o-{at}", side, D(leaves)) for at, (side, leaves) in enumerate(orders)]  # type: ignore[arg-type]
-    gone = set(risky(D(position), found))
-    kept = [order for order in found if order.order_id not in gone]
-    assert all(order.side == ("SELL" if position > 0 else "BUY") for order in kept)
-    assert sum(order.leaves for order in kept) <= abs(position)
-    room = abs(position) - sum(order.leaves for order in kept)
-    closing = "SELL" if position > 0 else "BUY"
-    assert not [order for order in found if order.order_id in gone and order.side == closing and order.leaves <= room]
 
 
 def _override(**fields: str) -> Override:
