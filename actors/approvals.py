@@ -38,6 +38,8 @@ class Approved(Struct, frozen=True, gc=False):
 
     ticket: Ticket
     figures: Figures
+    asked: supervise.Asked | None = None
+    """As the controls were asked, where they were."""
 
 
 class Approvals:
@@ -49,6 +51,7 @@ class Approvals:
         self.of = of
         self._exposures: dict[str, Exposure] = {}
         self._count = 0
+        self._asked: list[supervise.Asked] = []
         switch = turn.peek("desk/main")
         self.killed = switch is not None and bool(switch.killed)
 
@@ -117,27 +120,32 @@ class Approvals:
                 spec,
                 actor.limits(turn),
             )
-            refusal = self._judge(spec, figures)
+            asked = self._asks(spec, figures)
+            if asked is None:
+                refusal = check(figures)
+            else:
+                before = [order.asked for order in found if order.asked is not None]
+                refusal = supervise.judged(asked, [*self._asked, *before], turn)
             if refusal is not None:
                 return refusal
             ticket = self._ticket(spec, step, figures, end, leg=self._count + len(found))
-            found.append(Approved(ticket, figures))
+            found.append(Approved(ticket, figures, asked))
             notional = multiply(multiply(ticket.quantity, ticket.reserve_price), ticket.multiplier)
             position = ledger.reserve(position, ticket.side, ticket.quantity, notional)
             exposure = with_order(exposure, figures)
         self._exposures[spec.currency] = exposure
         self._count += len(found)
+        self._asked += [order.asked for order in found if order.asked is not None]
         return found
 
-    def _judge(self, spec: InstrumentSpec, figures: Figures) -> Refusal | None:
+    def _asks(self, spec: InstrumentSpec, figures: Figures) -> supervise.Asked | None:
         turn, of = self.turn, self.of
         if not supervise.asks(turn):
-            return check(figures)
+            return None
         venue = turn.rules.route(spec.exchange, spec.symbol) or ""
-        asked = supervise.Asked(
+        return supervise.Asked(
             of.request_id, self.actor.id, of.strategy_id, of.signal_id, spec.exchange, spec.symbol, venue, figures
         )
-        return supervise.judge(asked, turn)
 
     def _ticket(self, spec: InstrumentSpec, step: Step, figures: Figures, end: datetime | None, leg: int) -> Ticket:
         actor, turn, of = self.actor, self.turn, self.of
@@ -168,10 +176,13 @@ class Approvals:
         )
 
 
-def start(actor: SubscriberActor, tickets: Iterable[Ticket], turn: Turn) -> None:
+def start(actor: SubscriberActor, orders: Iterable[Approved], turn: Turn) -> None:
     """Sends approved orders on their way; what approved them is recorded before."""
-    for ticket in tickets:
+    for order in orders:
+        ticket = order.ticket
         turn.pace.add(actor.id, turn.now)
+        if order.asked is not None:
+            supervise.count(order.asked, turn)
         turn.tell(f"order/{ticket.order_id}", StartOrder(ticket=ticket))
         gross.placed(ticket, turn)
 

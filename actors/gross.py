@@ -6,8 +6,7 @@ recorded only where a limit is configured and from then on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from decimal import Decimal
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from actors.turn import Turn
@@ -25,6 +24,7 @@ from engine.values import ZERO, add, multiply, subtract
 
 if TYPE_CHECKING:
     from actors.desk import DeskActor
+    from actors.supervise import Asked
 
 
 def limits(turn: Turn) -> Gross | None:
@@ -33,13 +33,16 @@ def limits(turn: Turn) -> Gross | None:
     return None if controls is None else controls.gross
 
 
-def exceeded(
-    strategy_id: str, currency: str, notional: Decimal, replaced: str, regime: RegimeInForce | None, turn: Turn
-) -> Iterator[Refusal]:
-    """The gross limits that an order for this notional would pass; `replaced` is the order it takes the place of."""
+def exceeded(asked: Asked, beside: Iterable[Asked], regime: RegimeInForce | None, turn: Turn) -> Iterator[Refusal]:
+    """The gross limits that an order would pass, with those `beside` it as if they worked: all are of one strategy."""
     gross = limits(turn)
     if gross is None:
         return
+    strategy_id, currency, notional = asked.strategy_id, asked.figures.spec.currency, asked.figures.notional or ZERO
+    others = ZERO
+    for one in beside:
+        if one.figures.spec.currency == currency:
+            others = add(others, one.figures.notional or ZERO)
     working = _working(gross, turn)
     mine = gross.strategies.get(strategy_id, gross.strategy)
     for name, part, limit, code in (
@@ -49,7 +52,7 @@ def exceeded(
         if limit is None:
             continue
         executed = traded_on(turn.peek("desk/main", part), turn.today)
-        open_now = subtract(working.sum(name, currency), working.of(replaced))
+        open_now = add(subtract(working.sum(name, currency), working.of(asked.replaces)), others)
         most = grossed(limit, regime)
         if add(add(executed, open_now), notional) > most:
             text = f"gross: {name} executed {plain(executed)} {currency} today and works {plain(open_now)}"

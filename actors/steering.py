@@ -91,7 +91,7 @@ def _onward(actor: SubscriberActor, aim: Aim, turn: Turn, changed: bool) -> None
     if changed or moves.cancel or tickets:
         after = replace(aim, children=a.children(aim.children, moves, tickets))
         turn.record(_steered(actor, after, aim, turn, moves, found))
-    start(actor, tickets, turn)
+    start(actor, found, turn)
 
 
 def _steered(

@@ -5,7 +5,7 @@ Asked only where something is in force or configured; nobody else pays for it.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from actors import gross
@@ -19,7 +19,7 @@ from engine.figures import Figures
 from engine.messages import ExecutionRequest
 from engine.refusal import Refusal
 from engine.risk import CHECKS
-from engine.values import ZERO, instrument_key
+from engine.values import instrument_key
 
 ALARM_S: Final = 60
 """How long a refusal of the same kind about the same is no new alarm, in seconds."""
@@ -95,9 +95,17 @@ def killed(what: Any, subscriber_id: str, venue: str, turn: Turn) -> Refusal | N
 
 def judge(asked: Asked, turn: Turn) -> Refusal | None:
     """Why a sized order may not be placed, by risk's checks or the controls'; else None, and it is counted."""
+    refusal = judged(asked, (), turn)
+    if refusal is None:
+        count(asked, turn)
+    return refusal
+
+
+def judged(asked: Asked, beside: Sequence[Asked], turn: Turn) -> Refusal | None:
+    """What `judge` says, with these orders of the same turn as if they were placed; nothing is counted."""
     controls, settings = in_force(turn) or c.NOTHING, turn.rules.controls or NO_CONTROLS
     used: list[tuple[Refusal, c.Override]] = []
-    for refusal in _refusals(asked, controls, settings, turn):
+    for refusal in _refusals(asked, beside, controls, settings, turn):
         override = c.waived(
             controls, refusal.code, asked.subscriber_id, asked.strategy_id, asked.exchange, asked.symbol, turn.now
         )
@@ -118,11 +126,12 @@ def judge(asked: Asked, turn: Turn) -> Refusal | None:
                 reason=override.reason,
             )
         )
-    _count(asked, settings, turn)
     return None
 
 
-def _refusals(asked: Asked, controls: c.Controls, settings: ControlSettings, turn: Turn) -> Iterator[Refusal]:
+def _refusals(
+    asked: Asked, beside: Sequence[Asked], controls: c.Controls, settings: ControlSettings, turn: Turn
+) -> Iterator[Refusal]:
     """Everything that speaks against an order, the first first; asked for one at a time."""
     figures = asked.figures
     for check in CHECKS:
@@ -136,13 +145,11 @@ def _refusals(asked: Asked, controls: c.Controls, settings: ControlSettings, tur
     if not asked.replaces:
         if (refusal := _repeated(asked, controls, settings, turn)) is not None:
             yield refusal
-        if (refusal := _duplicate(asked, settings, turn)) is not None:
+        if (refusal := _duplicate(asked, beside, settings, turn)) is not None:
             yield refusal
-    yield from _throttled(asked, controls, settings, turn)
+    yield from _throttled(asked, beside, controls, settings, turn)
     if settings.gross is not None and not figures.reduces:
-        notional = figures.notional or ZERO
-        currency = figures.spec.currency
-        yield from gross.exceeded(asked.strategy_id, currency, notional, asked.replaces, controls.regime, turn)
+        yield from gross.exceeded(asked, beside, controls.regime, turn)
 
 
 def _repeated(asked: Asked, controls: c.Controls, settings: ControlSettings, turn: Turn) -> Refusal | None:
@@ -162,11 +169,12 @@ def _repeated(asked: Asked, controls: c.Controls, settings: ControlSettings, tur
     return Refusal("REPEATED_EXECUTION", f"strategy_id: {reason}; stopped until a person re-arms it")
 
 
-def _duplicate(asked: Asked, settings: ControlSettings, turn: Turn) -> Refusal | None:
+def _duplicate(asked: Asked, beside: Sequence[Asked], settings: ControlSettings, turn: Turn) -> Refusal | None:
     most = settings.duplicates
     if most is None:
         return None
     found = turn.watch.duplicates.count(asked.order, turn.now, most.seconds)
+    found += sum(one.order == asked.order for one in beside)
     if found < most.allowed:
         return None
     figures = asked.figures
@@ -187,10 +195,13 @@ def _scopes(asked: Asked | Ticket, settings: ControlSettings) -> Iterator[tuple[
             yield scope, name, throttle
 
 
-def _throttled(asked: Asked, controls: c.Controls, settings: ControlSettings, turn: Turn) -> Iterator[Refusal]:
+def _throttled(
+    asked: Asked, beside: Sequence[Asked], controls: c.Controls, settings: ControlSettings, turn: Turn
+) -> Iterator[Refusal]:
     for scope, name, throttle in _scopes(asked, settings):
         most = c.paced(throttle.messages, controls.regime)
         found = turn.watch.throttles[scope].count(name, turn.now, throttle.seconds)
+        found += sum(scope != "venue" or one.venue == name for one in beside)
         if found >= most:
             text = f"{scope}: {name} sent {found} messages within {throttle.seconds} s, limit {most}"
             yield Refusal(f"THROTTLED_{scope.upper()}", text)
@@ -216,8 +227,11 @@ def sent(ticket: Ticket, turn: Turn) -> None:
             turn.watch.throttles[scope].add(name, turn.now)
 
 
-def _count(asked: Asked, settings: ControlSettings, turn: Turn) -> None:
-    watch, now = turn.watch, turn.now
+def count(asked: Asked, turn: Turn) -> None:
+    """An order that was judged is placed: it counts in every window from now on."""
+    watch, now, settings = turn.watch, turn.now, turn.rules.controls
+    if settings is None:
+        return
     for scope, name, _ in _scopes(asked, settings):
         watch.throttles[scope].add(name, now)
     if asked.replaces:

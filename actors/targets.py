@@ -34,16 +34,17 @@ def targets(actor: SubscriberActor, asked: TargetPositions, turn: Turn) -> None:
     settled, pursued = [], []
     acting = {ticker.instrument for ticker in decision.acting}
     for ticker in decision.tickers if asked.mode == "PRODUCTION" and decision.status != "DENIED" else ():
-        orders = approved[ticker.instrument] if ticker.instrument in acting else []
+        mine = approved[ticker.instrument] if ticker.instrument in acting else []
         before = actor.aims.get(ticker.instrument)
         if ticker.status == "REFUSED":
             continue
-        aim = _aim(asked, ticker, () if before is None else before.children, orders)
+        aim = _aim(asked, ticker, () if before is None else before.children, mine)
         if ticker.instrument in acting or aim.children:
             pursued.append(aim)
         elif before is not None:
             settled.append(ticker.instrument)
-    tickets = tuple(order.ticket for ticker in decision.acting for order in approved[ticker.instrument])
+    orders = [order for ticker in decision.acting for order in approved[ticker.instrument]]
+    tickets = tuple(order.ticket for order in orders)
     outcome = _outcome(asked, decision, tickets)
     turn.record(
         t.TargetsDecided(
@@ -71,7 +72,7 @@ def targets(actor: SubscriberActor, asked: TargetPositions, turn: Turn) -> None:
     for ticker in decision.acting:
         if ticker.moves is not None:
             cancel(ticker.moves.cancel, asked.signal_id, turn)
-    start(actor, tickets, turn)
+    start(actor, orders, turn)
     turn.reply(outcome)
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from engine import events as e
 from engine.commands import Kill
 from engine.control_commands import Regime, Restrict
-from tests.actors.aiming import aapl, ask, sent, trading
+from engine.control_settings import ControlSettings, Duplicates, Gross, Throttle, Throttles
+from engine.target_events import TargetsDecided
+from tests.actors.aiming import aapl, ask, positions, sent, target, trading
+from tests.actors.bench import Bench, D
 
 
 @pytest.mark.parametrize(
@@ -28,3 +32,43 @@ def test_what_is_stopped_is_no_target_s_order(message: Any) -> None:
     assert sent(bench) == []
     assert bench.events(e.OrderStarted) == []
     assert bench.events(e.DeadLettered) == []
+
+
+def configure(bench: Bench, **controls: Any) -> None:
+    turn = bench.partition.turn
+    turn.rules = turn.rules.with_config(replace(turn.rules.config, controls=ControlSettings(**controls)))
+
+
+def refused(bench: Bench) -> list[str | None]:
+    return [ticker.code for event in bench.events(TargetsDecided) for ticker in event.tickers]
+
+
+def test_orders_of_one_set_count_against_each_other() -> None:
+    bench = trading()
+    configure(bench, gross=Gross(firm=D(1500)))
+    answer = ask(bench, positions(1, target("AAPL", "10"), target("FUT", "2")))  # 1000 each
+    assert (answer.status, sent(bench)) == ("ACCEPTED", ["BUY 10"])
+    assert refused(bench) == [None, "MAX_FIRM_GROSS"]
+
+
+def test_messages_of_one_set_count_against_each_other() -> None:
+    bench = trading()
+    configure(bench, throttles=Throttles(venue=Throttle(messages=1)))
+    ask(bench, positions(1, target("AAPL", "10"), target("FUT", "2")))
+    assert refused(bench) == [None, "THROTTLED_VENUE"]
+    bench.wait(1)
+    assert ask(bench, aapl(2, "20")).status == "ACCEPTED"
+
+
+def test_what_a_refused_set_did_not_place_is_counted_nowhere() -> None:
+    bench = trading()
+    configure(
+        bench,
+        gross=Gross(firm=D(1500)),
+        duplicates=Duplicates(seconds=60),
+        throttles=Throttles(firm=Throttle(messages=1, seconds=60)),
+    )
+    assert ask(bench, positions(1, target("AAPL", "10"), target("ZZZ", "2"), all_or_none=True)).status == "DENIED"
+    assert ask(bench, positions(2, target("AAPL", "10"), target("FUT", "2"), all_or_none=True)).status == "DENIED"
+    assert ask(bench, aapl(3, "10")).status == "ACCEPTED"
+    assert ask(bench, aapl(4, "25")).code == "THROTTLED_FIRM"
