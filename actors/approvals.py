@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from actors import gross, supervise
+from actors import gross, supervise, windows
 from actors.turn import Turn
 from engine import ledger
 from engine.aims import Aim, with_order
@@ -182,7 +182,7 @@ def start(actor: SubscriberActor, orders: Iterable[Approved], turn: Turn) -> Non
         ticket = order.ticket
         turn.pace.add(actor.id, turn.now)
         if order.asked is not None:
-            supervise.count(order.asked, turn)
+            windows.count(order.asked, turn)
         turn.tell(f"order/{ticket.order_id}", StartOrder(ticket=ticket))
         gross.placed(ticket, turn)
 

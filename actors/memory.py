@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import datetime
 from typing import Final, Literal
 
 from msgspec import json
@@ -105,6 +106,10 @@ class MemoryJournal:
             if batch.sequence > after and batch.events:
                 yield Entry(batch.sequence, batch.at, batch.events, batch.packed)
 
+    def since_now(self, at: datetime) -> Iterator[Entry]:
+        """Each batch of this time or a later one that has events."""
+        return (entry for entry in self.entries_now(0) if entry.at >= at)
+
     # the journal
 
     async def start(self) -> Start:
@@ -129,6 +134,11 @@ class MemoryJournal:
     async def entries(self, after: int) -> AsyncIterator[Entry]:
         """What `entries_now` gives."""
         for entry in self.entries_now(after):
+            yield entry
+
+    async def since(self, at: datetime) -> AsyncIterator[Entry]:
+        """What `since_now` gives."""
+        for entry in self.since_now(at):
             yield entry
 
     # inside

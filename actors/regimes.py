@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
-from actors import supervise
+from actors import supervise, windows
 from actors.turn import Turn
 from engine import order as order_
 from engine.algos import contract as algo
@@ -158,7 +158,7 @@ def allowed(actions: tuple[algo.Action, ...], order: Order, turn: Turn) -> tuple
     """The actions with no child larger than it may be, and no more messages than the throttles let through now; what
     is left is asked for again later. Cancels always pass. One message stays even where none is let through: that the
     order has to wait is for `WorkActor.sendable` to say."""
-    most, left = working(order).most, supervise.left(order.ticket, turn)
+    most, left = working(order).most, windows.left(order.ticket, turn)
     if most is None and left is None:
         return actions
     found: list[algo.Action] = []

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from actors import gross
+from actors import gross, windows
 from actors.turn import Turn
 from engine import controls as c
 from engine.commands import Ticket
 from engine.control_commands import StopExecution
 from engine.control_events import OverrideUsed
-from engine.control_settings import NO_CONTROLS, ControlSettings, Throttle
+from engine.control_settings import NO_CONTROLS, ControlSettings
 from engine.figures import Figures
 from engine.messages import ExecutionRequest
 from engine.refusal import Refusal
@@ -97,7 +97,7 @@ def judge(asked: Asked, turn: Turn) -> Refusal | None:
     """Why a sized order may not be placed, by risk's checks or the controls'; else None, and it is counted."""
     refusal = judged(asked, (), turn)
     if refusal is None:
-        count(asked, turn)
+        windows.count(asked, turn)
     return refusal
 
 
@@ -183,66 +183,16 @@ def _duplicate(asked: Asked, beside: Sequence[Asked], settings: ControlSettings,
     return Refusal("DUPLICATE_ORDER", f"{text}{most.seconds} s, allowed {most.allowed}")
 
 
-def _scopes(asked: Asked | Ticket, settings: ControlSettings) -> Iterator[tuple[str, str, Throttle]]:
-    throttles = settings.throttles
-    for scope, name, throttle in (
-        ("subscriber", asked.subscriber_id, throttles.subscriber),
-        ("strategy", asked.strategy_id, throttles.strategy),
-        ("venue", asked.venue, throttles.venue),
-        ("firm", "all", throttles.firm),
-    ):
-        if throttle is not None:
-            yield scope, name, throttle
-
-
 def _throttled(
     asked: Asked, beside: Sequence[Asked], controls: c.Controls, settings: ControlSettings, turn: Turn
 ) -> Iterator[Refusal]:
-    for scope, name, throttle in _scopes(asked, settings):
+    for scope, name, throttle in windows.scopes(asked, settings):
         most = c.paced(throttle.messages, controls.regime)
         found = turn.watch.throttles[scope].count(name, turn.now, throttle.seconds)
         found += sum(scope != "venue" or one.venue == name for one in beside)
         if found >= most:
             text = f"{scope}: {name} sent {found} messages within {throttle.seconds} s, limit {most}"
             yield Refusal(f"THROTTLED_{scope.upper()}", text)
-
-
-def left(ticket: Ticket, turn: Turn) -> int | None:
-    """How many messages of an approved order the throttles let through now, None where there are none."""
-    settings, found = turn.rules.controls, None
-    if settings is None:
-        return None
-    for scope, name, throttle in _scopes(ticket, settings):
-        most = c.paced(throttle.messages, regime(turn))
-        more = most - turn.watch.throttles[scope].count(name, turn.now, throttle.seconds)
-        found = more if found is None else min(found, more)
-    return found
-
-
-def sent(ticket: Ticket, turn: Turn) -> None:
-    """An approved order sends a message more than it was counted for: a child, or another price of one."""
-    settings = turn.rules.controls
-    if settings is not None:
-        for scope, name, _ in _scopes(ticket, settings):
-            turn.watch.throttles[scope].add(name, turn.now)
-
-
-def count(asked: Asked, turn: Turn) -> None:
-    """An order that was judged is placed: it counts in every window from now on."""
-    watch, now, settings = turn.watch, turn.now, turn.rules.controls
-    if settings is None:
-        return
-    for scope, name, _ in _scopes(asked, settings):
-        watch.throttles[scope].add(name, now)
-    if asked.replaces:
-        return
-    if settings.duplicates is not None:
-        watch.duplicates.add(asked.order, now)
-    if settings.repeats is not None:
-        signal = (*asked.acts, asked.signal_id)
-        if not watch.signals.count(signal, now, settings.repeats.seconds):
-            watch.signals.add(signal, now)
-            watch.repeats.add(asked.acts, now)
 
 
 def _alarm(refusal: Refusal, asked: Asked, turn: Turn) -> None:

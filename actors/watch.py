@@ -1,7 +1,7 @@
 """How often something happened within sliding windows: what duplicates, repeats and message throttles are judged by.
 
-Like `actors.pace` it is one partition's memory and no state: after a restart a window begins anew. What a window led
-to (a strategy that is stopped) is state, and the desk's.
+It is one partition's memory and no state: after a restart it is counted again from the journal (`actors.windows`).
+What a window led to (a strategy that is stopped) is state, and the desk's.
 """
 
 from __future__ import annotations

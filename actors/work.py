@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 
 from msgspec.structs import replace
 
-from actors import gross, grouped, held, regimes, supervise
+from actors import gross, grouped, held, regimes, windows
 from actors.again import Again
 from actors.order import OrderActor
 from actors.turn import Turn
@@ -227,7 +227,7 @@ class WorkActor(OrderActor):
         venue = turn.peek(self.venue_of(order))
         if venue is None or not venue.up or venue.paused:
             return False
-        left = supervise.left(order.ticket, turn)
+        left = windows.left(order.ticket, turn)
         return (left is None or left > 0) and regimes.lets(order, more, turn)
 
     def _placed(
@@ -260,7 +260,7 @@ class WorkActor(OrderActor):
                 turn.tell(f"order/{action.child_id}", CancelOrder(reason=f"by {self.id}"))
             elif isinstance(action, algo.Replace) and modifies:
                 reprice = Reprice(quantity=action.quantity, limit_price=action.limit_price)
-                supervise.sent(order.ticket, turn)
+                windows.sent(order.ticket, turn)
                 turn.tell(f"order/{action.child_id}", reprice)
             elif isinstance(action, algo.Replace):
                 # Another is sent at the new price when this one is gone.
@@ -278,7 +278,7 @@ class WorkActor(OrderActor):
             work_.ends_at(work_.working(order)),
         )
         turn.tell(f"order/{piece.order_id}", StartOrder(ticket=child))
-        supervise.sent(order.ticket, turn)
+        windows.sent(order.ticket, turn)
 
     # children
 

@@ -20,6 +20,7 @@ from actors.journal import Batch, Mail
 from actors.loop import Loop
 from actors.market import Market
 from actors.partition import Partition
+from actors.windows import Recall, reach
 from adapters.bus.door import Door
 from adapters.bus.frames import PublishBuffer
 from adapters.bus.publisher import Publisher
@@ -133,6 +134,11 @@ class Engine:
     async def _run(self, ready: Callable[[], None]) -> None:
         start = await self.store.start()
         self.partition.start(start, datetime.now(UTC))
+        since = reach(self.partition.turn, datetime.now(UTC))
+        if since is not None:
+            recall = Recall(self.partition.turn)
+            async for entry in self.store.since(since):
+                recall.take(entry)
         self._introduce()
         await self.control.connect()
         await self.bulk.connect()

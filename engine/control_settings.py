@@ -1,21 +1,24 @@
 """What config.toml says of the controls over all of trading and of the regimes: `[controls]` and `[regimes.<NAME>]`.
 
-Everything is off unless it is named. Windows slide: a window of ten seconds is the ten seconds before each order.
+Everything is off unless it is named. Windows slide: a window of ten seconds is the ten seconds before each order. Of
+several partitions each has its share of what is for all (`shared`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
+from decimal import ROUND_DOWN, Context, Decimal
 from typing import Any, Final, Literal
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from engine.values import ONE, ZERO, Number
 
 RegimeName = Literal["NORMAL", "CAUTION", "EMERGENCY"]
 MAX_WINDOW_S: Final = 3600
 MAX_COUNT: Final = 1_000_000
+_DOWN: Final = Context(prec=28, rounding=ROUND_DOWN)
 
 
 class Setting(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -115,7 +118,53 @@ def meaning(regimes: Mapping[str, RegimeSettings], name: RegimeName) -> RegimeSe
     return regimes.get(name) or DEFAULT_REGIMES[name]
 
 
-def setting_problems(controls: ControlSettings, regimes: Mapping[str, RegimeSettings]) -> Iterator[Found]:
+def longest_window(controls: ControlSettings) -> int:
+    """In seconds; 0 where there is none."""
+    throttles = controls.throttles
+    windows = (
+        controls.duplicates,
+        controls.repeats,
+        throttles.subscriber,
+        throttles.strategy,
+        throttles.venue,
+        throttles.firm,
+    )
+    return max((window.seconds for window in windows if window is not None), default=0)
+
+
+def shared(controls: ControlSettings, partition: int, partitions: int) -> ControlSettings:
+    """One partition's share of what is for all partitions: in sum they have what is configured, and never more.
+
+    A subscriber lives in one partition, so what is a subscriber's own is whole there.
+    """
+    if partitions == 1:
+        return controls
+    throttles, gross = controls.throttles, controls.gross
+
+    def some(throttle: Throttle | None) -> Throttle | None:
+        if throttle is None:
+            return None
+        each, more = divmod(throttle.messages, partitions)
+        return replace(throttle, messages=each + (partition < more))
+
+    def part(limit: Decimal | None) -> Decimal | None:
+        return None if limit is None else _DOWN.divide(limit, Decimal(partitions))
+
+    if gross is not None:
+        own = {name: _DOWN.divide(limit, Decimal(partitions)) for name, limit in gross.strategies.items()}
+        gross = Gross(firm=part(gross.firm), strategy=part(gross.strategy), strategies=own)
+    mine = Throttles(
+        subscriber=throttles.subscriber,
+        strategy=some(throttles.strategy),
+        venue=some(throttles.venue),
+        firm=some(throttles.firm),
+    )
+    return replace(controls, throttles=mine, gross=gross)
+
+
+def setting_problems(
+    controls: ControlSettings, regimes: Mapping[str, RegimeSettings], partitions: int = 1
+) -> Iterator[Found]:
     """What in these tables cannot be meant."""
     for name, regime in regimes.items():
         yield from _regime(f"regimes.{name}", name, regime)
@@ -124,7 +173,11 @@ def setting_problems(controls: ControlSettings, regimes: Mapping[str, RegimeSett
     if controls.gross is not None:
         yield from _gross(controls.gross)
     for name in Throttles.__struct_fields__:
-        yield from _counts(f"controls.throttles.{name}", getattr(controls.throttles, name))
+        throttle: Throttle | None = getattr(controls.throttles, name)
+        yield from _counts(f"controls.throttles.{name}", throttle)
+        if throttle is not None and name != "subscriber" and 1 <= throttle.messages < partitions:
+            expected = f"at least {partitions}, one for each partition: they share it"
+            yield f"controls.throttles.{name}.messages", str(throttle.messages), expected
 
 
 def _gross(gross: Gross) -> Iterator[Found]:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from engine.algos.curve import Curve
 from engine.config import Config, InstrumentSpec, Limits, instrument
-from engine.control_settings import NO_CONTROLS
+from engine.control_settings import NO_CONTROLS, shared
 from engine.sessions import Session
 from engine.values import instrument_key
 
@@ -50,7 +50,8 @@ class Rules:
         self.config = config
         self.curves: Mapping[str, Curve] = curves or {}
         self.limits: Limits = config.limits
-        self.controls = None if config.controls == NO_CONTROLS else config.controls
+        service, controls = config.service, config.controls
+        self.controls = None if controls == NO_CONTROLS else shared(controls, service.partition, service.partitions)
         self.symbols = frozenset(config.allow.symbols)
         self.exchanges = frozenset(config.allow.exchanges)
         self.venues = tuple(config.venues)

@@ -216,7 +216,7 @@ def _blocks(config: Config) -> Iterator[Problem]:
 
 
 def _controls(config: Config) -> Iterator[Problem]:
-    return (Problem(*found) for found in setting_problems(config.controls, config.regimes))
+    return (Problem(*found) for found in setting_problems(config.controls, config.regimes, config.service.partitions))
 
 
 def _one_of(table: str, names: dict[str, Any]) -> str:

@@ -72,6 +72,13 @@ def start(connection: sqlite3.Connection) -> Start:
     return Start(sequence, _states(parts, orders), mail, cursors)
 
 
+def last_before(connection: sqlite3.Connection, at: str) -> int:
+    """The last batch before a time, looked for from the end; 0 for none."""
+    query = "SELECT seq FROM journal WHERE at < ? ORDER BY seq DESC LIMIT 1"
+    found: tuple[int] | None = connection.execute(query, (at,)).fetchone()
+    return 0 if found is None else found[0]
+
+
 def _states(parts: Found, orders: Found) -> dict[str, dict[str, bytes]]:
     states: dict[str, dict[str, bytes]] = {}
     for address, part, state in _rows(parts):

@@ -171,6 +171,13 @@ class Store:
         async for entry in entries_after(self._usable(self._reader), self.path, after):
             yield entry
 
+    async def since(self, at: datetime) -> AsyncIterator[Entry]:
+        """Committed journal entries from a time on."""
+        with translated(self.path):
+            after = await self._usable(self._reader).run(looking.last_before, moment(at))
+        async for entry in self.entries(after):
+            yield entry
+
     async def audit(self, rows: Sequence[AuditRow], at: datetime) -> None:
         """Writes what became of deliveries into `distribution_audit`."""
         await self._also(side.audit, rows, moment(at))

@@ -11,6 +11,7 @@ from actors.journal import Batch, Mail
 from actors.market import Market
 from actors.memory import MemoryJournal
 from actors.partition import Partition
+from actors.windows import Recall, reach
 from engine import reports as r
 from engine.config import Allow, Config, ExchangeSettings, InstrumentSettings, Limits, OtherVenue, Service
 from engine.events import AlarmRaised
@@ -28,10 +29,10 @@ CAN = r.Capabilities(
 T = TypeVar("T")
 
 
-def rules(partitions: int = 1) -> Rules:
+def rules(partition: int = 0, partitions: int = 1) -> Rules:
     """One exchange with one venue, open around the clock: AAPL, and a future FUT worth ten times its price."""
     config = Config(
-        service=Service(partitions=partitions),
+        service=Service(partition=partition, partitions=partitions),
         allow=Allow(symbols=frozenset({"AAPL", "FUT"}), exchanges=frozenset({"XNAS"})),
         exchanges={"XNAS": ExchangeSettings(currency="USD", tick_size=D("0.01"), calendar="24/7")},
         instruments={"XNAS:FUT": InstrumentSettings(multiplier=D(10))},
@@ -55,16 +56,22 @@ class Bench:
         self._answers = 0
         self.start()
 
-    def start(self) -> None:
+    def start(self, known: Rules | None = None) -> None:
         """A process begins with what is durable."""
-        self.partition = Partition(rules(self.partitions), Market(60), self.number, self.partitions)
+        self.partition = Partition(
+            known or rules(self.number, self.partitions), Market(60), self.number, self.partitions
+        )
         self.partition.start(self.journal.start_now(), self.now)
+        since = reach(self.partition.turn, self.now)
+        recall = Recall(self.partition.turn)
+        for entry in () if since is None else self.journal.since_now(since):
+            recall.take(entry)
         self.waiting = []
 
     def restart(self) -> None:
-        """The process is killed and starts again."""
+        """The process is killed and starts again, under the configuration it had."""
         self.journal.crash()
-        self.start()
+        self.start(self.partition.turn.rules)
         self.settle()
 
     # running

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import json
 
 from engine import control_events as c
@@ -18,8 +20,10 @@ from engine.control_settings import (
     Repeats,
     Throttle,
     Throttles,
+    longest_window,
     meaning,
     setting_problems,
+    shared,
 )
 from engine.controls import Controls, Override, RegimeInForce, Switched, killed, new_risk, scaled, waived
 from engine.distribute import Distributor
@@ -185,3 +189,43 @@ def test_what_is_switched_is_told_as_a_venue_status(event: Event, venue: str, st
     assert told[0].decode() == f"exec.out.venue_status.{venue}.-"
     data = json.decode(told[1])["data"]
     assert (data["venue"], data["status"], data.get("code"), data["reason"]) == (venue, status, code, "odd")
+
+
+@given(st.integers(1, 5), st.integers(0, 100), st.decimals(1, 1000, places=2))
+def test_partitions_share_what_is_for_all_and_never_more(partitions: int, more: int, limit: Decimal) -> None:
+    messages = partitions + more
+    throttle = Throttle(messages=messages, seconds=7)
+    whole = ControlSettings(
+        throttles=Throttles(subscriber=throttle, strategy=throttle, venue=throttle, firm=throttle),
+        gross=Gross(firm=limit, strategy=limit, strategies={"m": limit}),
+        duplicates=Duplicates(seconds=5),
+    )
+    parts = [shared(whole, number, partitions) for number in range(partitions)]
+    for scope in ("strategy", "venue", "firm"):
+        mine = [getattr(part.throttles, scope) for part in parts]
+        assert sum(one.messages for one in mine) == messages
+        assert min(one.messages for one in mine) >= 1
+        assert {one.seconds for one in mine} == {7}
+    for part in parts:
+        assert (part.throttles.subscriber, part.duplicates) == (throttle, whole.duplicates)
+    for limits in ([part.gross.firm, part.gross.strategy, part.gross.strategies["m"]] for part in parts if part.gross):
+        assert all(one is not None and limit - D("0.01") < one * partitions <= limit for one in limits)
+    assert shared(whole, 0, 1) is whole
+
+
+def test_fewer_messages_than_partitions_cannot_be_shared() -> None:
+    controls = ControlSettings(throttles=Throttles(firm=Throttle(messages=2), subscriber=Throttle(messages=1)))
+    ((where, found, expected),) = setting_problems(controls, {}, 3)
+    assert (where, found, expected) == (
+        "controls.throttles.firm.messages",
+        "2",
+        "at least 3, one for each partition: they share it",
+    )
+
+
+def test_the_longest_window_is_looked_for_everywhere() -> None:
+    assert longest_window(ControlSettings()) == 0
+    assert (
+        longest_window(ControlSettings(duplicates=Duplicates(seconds=5), repeats=Repeats(executions=2, seconds=9))) == 9
+    )
+    assert longest_window(ControlSettings(throttles=Throttles(venue=Throttle(messages=2, seconds=30)))) == 30

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from msgspec import json
+from msgspec.structs import replace
 
 from actors.journal import Journal, JournalFailed, Mail
 from engine.commands import CancelOrder
@@ -194,6 +196,14 @@ class JournalContract:
         await (again := await restart()).start()
         await again.commit([batch(3)])
         assert (await (await restart()).start()).sequence == 3
+
+    async def test_entries_are_read_from_a_time_on(self, journal: Any) -> None:
+        await journal.start()
+        batches = [started(number, ticket(number)) for number in (1, 2, 3)]
+        await journal.commit([replace(each, at=each.at + timedelta(minutes=at)) for at, each in enumerate(batches)])
+        for minutes, found in ((-1, [1, 2, 3]), (0, [1, 2, 3]), (1, [2, 3]), (1.5, [3]), (3, [])):
+            since = journal.since(batches[0].at + timedelta(minutes=minutes))
+            assert [entry.sequence async for entry in since] == found
 
     async def test_entries_are_read_after_a_sequence_and_without_empty_ones(self, journal: Any) -> None:
         await journal.start()
