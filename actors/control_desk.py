@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from actors import regimes
 from actors.turn import Turn
 from engine.commands import CancelOrder, Kill, Resume
-from engine.control_commands import EndOverride, GrantOverride, Rearm, Regime, Restrict, StopExecution
+from engine.control_commands import DeclareRegime, EndOverride, GrantOverride, Rearm, Regime, Restrict, StopExecution
 from engine.control_events import (
     ExecutionRearmed,
     ExecutionStopped,
@@ -18,9 +18,9 @@ from engine.control_events import (
     RegimeDeclared,
     Restricted,
 )
-from engine.control_settings import meaning
+from engine.control_settings import UNCHANGED, RegimeName, RegimeSettings, laxer, meaning
 from engine.controls import SOFT
-from engine.events import Killed, Resumed
+from engine.events import InputRefused, Killed, Resumed
 from engine.messages import Outcome
 from engine.order import Order
 from engine.values import ID_PATTERN
@@ -78,17 +78,43 @@ def resume(actor: DeskActor, message: Resume, turn: Turn) -> None:
         _accept(turn, f"{scope} {name} may trade")
 
 
-def declare(actor: DeskActor, message: Regime, turn: Turn) -> None:
-    """Declares a regime. What it means is taken from the configuration now, and holds until the next is declared."""
+def ask_regime(actor: DeskActor, message: Regime, turn: Turn) -> None:
+    """A client declares a regime: a stricter one is taken from anyone, a laxer one in the name of a person only."""
     problem = message.problem()
     if problem is not None:
         _refuse(turn, *problem)
         return
+    was, before = _regime(actor)
+    if laxer(was, before, message.regime, meaning(turn.rules.config.regimes, message.regime)):
+        persons = turn.rules.config.admin.persons
+        if message.by not in persons:
+            named = ", ".join(sorted(persons)) or "nobody"
+            reason = (
+                f"by: {message.by} may not declare {message.regime}, which is laxer than {was}: [admin] persons names "
+                f"{named}; a person may declare it over the admin socket"
+            )
+            excerpt = f"{message.regime} by {message.by}: {message.reason}"[:500]
+            refused = InputRefused(
+                at=turn.now, subject=actor.address, code="LAXER_REGIME", reason=reason, excerpt=excerpt
+            )
+            turn.record(refused)
+            _refuse(turn, "LAXER_REGIME", reason)
+            return
+    _declare(actor, message, turn)
+
+
+def declare(actor: DeskActor, message: DeclareRegime, turn: Turn) -> None:
+    """A person declares a regime, whatever is in force."""
+    if message.reason.strip():
+        _declare(actor, message, turn)
+    else:
+        _refuse(turn, "MISSING_REASON", "reason: say why the regime changes")
+
+
+def _declare(actor: DeskActor, message: Regime | DeclareRegime, turn: Turn) -> None:
+    """What the regime means is taken from the configuration now, and holds until the next is declared."""
     settings = meaning(turn.rules.config.regimes, message.regime)
-    before, sheds = actor.controls.regime, settings.cancel_working
-    changes = message.regime != ("NORMAL" if before is None else before.name) or (
-        before is not None and before.settings != settings
-    )
+    changes, sheds = (message.regime, settings) != _regime(actor), settings.cancel_working
     if changes:
         turn.record(
             RegimeDeclared(at=turn.now, regime=message.regime, settings=settings, reason=message.reason, by=message.by)
@@ -96,6 +122,12 @@ def declare(actor: DeskActor, message: Regime, turn: Turn) -> None:
     looked = regimes.tell_all(turn, f"regime {message.regime}: {message.reason}") if changes or sheds else 0
     text = f"; {looked} open orders are looked at, and those that add risk cancelled" if sheds else ""
     _accept(turn, f"the regime is {message.regime}{text}")
+
+
+def _regime(actor: DeskActor) -> tuple[RegimeName, RegimeSettings]:
+    """The regime in force, and what it changes."""
+    found = actor.controls.regime
+    return ("NORMAL", UNCHANGED) if found is None else (found.name, found.settings)
 
 
 def restrict(actor: DeskActor, message: Restrict, turn: Turn) -> None:

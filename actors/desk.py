@@ -8,11 +8,20 @@ from actors import control_desk, gross
 from actors.actor import Actor
 from actors.turn import Turn
 from engine.commands import Kill, Resume
-from engine.control_commands import CountTrade, EndOverride, GrantOverride, Rearm, Regime, Restrict, StopExecution
+from engine.control_commands import (
+    CountTrade,
+    DeclareRegime,
+    EndOverride,
+    GrantOverride,
+    Rearm,
+    Regime,
+    Restrict,
+    StopExecution,
+)
 from engine.control_events import RegimeDeclared, TradeCounted
 from engine.controls import Controls
 from engine.desk import Alarm, Alarms, Desk, Regimes, Traded
-from engine.events import AlarmRaised
+from engine.events import AlarmRaised, InputRefused
 from engine.switching import FOLD, remembered, traded
 
 MAX_ALARMS: Final = 50
@@ -48,6 +57,9 @@ class DeskActor(Actor):
         self._fold(event)
         self.put("regimes", remembered(self.parts.get("regimes", Regimes()), event))
 
+    def _refused(self, _: InputRefused) -> None:
+        """What a client was refused changes nothing."""
+
     def _traded(self, event: TradeCounted) -> None:
         for part, value in traded(self.parts, event):
             self.put(part, value)
@@ -62,7 +74,8 @@ class DeskActor(Actor):
         AlarmRaised: _alarm,
         Kill: control_desk.kill,
         Resume: control_desk.resume,
-        Regime: control_desk.declare,
+        Regime: control_desk.ask_regime,
+        DeclareRegime: control_desk.declare,
         Restrict: control_desk.restrict,
         StopExecution: control_desk.stop,
         Rearm: control_desk.rearm,
@@ -74,4 +87,5 @@ class DeskActor(Actor):
         RegimeDeclared: _declared,
         AlarmRaised: _alarmed,
         TradeCounted: _traded,
+        InputRefused: _refused,
     }

@@ -107,10 +107,14 @@ class OtherVenue(Section, frozen=True):
 
 
 class Admin(Section, frozen=True):
-    """The admin socket, relative to the data folder, and the uids it answers (none named: the daemon's own)."""
+    """The admin socket, relative to the data folder, and the uids it answers (none named: the daemon's own).
+
+    `persons`: in whose name a client on the bus may declare a laxer regime.
+    """
 
     socket: str = "run/admin.sock"
     uids: frozenset[int] = frozenset()
+    persons: frozenset[str] = frozenset()
 
 
 class Log(Section, frozen=True):

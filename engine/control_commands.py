@@ -12,7 +12,10 @@ from engine.values import Id
 
 
 class Regime(Message, frozen=True, kw_only=True):
-    """Declares a regime, for a reason; on `exec.in.regime`, `exec.ask.regime` and over the admin socket."""
+    """A client declares a regime, for a reason, on `exec.in.regime` or `exec.ask.regime`.
+
+    It may be no laxer than what is in force, unless it is in the name of a person whom the configuration names.
+    """
 
     regime: RegimeName
     reason: Text
@@ -21,6 +24,14 @@ class Regime(Message, frozen=True, kw_only=True):
     def problem(self) -> tuple[str, str] | None:
         """What makes this senseless, or None."""
         return None if self.reason.strip() else ("MISSING_REASON", "reason: say why the regime changes")
+
+
+class DeclareRegime(Command, frozen=True, kw_only=True):
+    """A person declares a regime, over the admin socket: any regime, for a reason."""
+
+    regime: RegimeName
+    reason: str
+    by: str
 
 
 class FollowRegime(Command, frozen=True, kw_only=True):

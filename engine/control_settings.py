@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import ROUND_DOWN, Context, Decimal
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -109,6 +109,23 @@ NO_CONTROLS: Final = ControlSettings()
 
 Found = tuple[str, str, str]
 """Where it stands, what was found, what was expected."""
+
+
+SEVERITY: Final[tuple[RegimeName, ...]] = get_args(RegimeName)
+"""The regimes, the laxest first."""
+
+
+def laxer(was: RegimeName, before: RegimeSettings, now: RegimeName, after: RegimeSettings) -> bool:
+    """Whether a regime lets through what the one before did not: by its name or, under the same name, by what it means
+    since the configuration was changed."""
+    if was != now:
+        return SEVERITY.index(now) < SEVERITY.index(was)
+    return (
+        (after.allow_new_risk and not before.allow_new_risk)
+        or after.quantity_factor > before.quantity_factor
+        or after.notional_factor > before.notional_factor
+        or after.rate_factor > before.rate_factor
+    )
 
 
 def meaning(regimes: Mapping[str, RegimeSettings], name: RegimeName) -> RegimeSettings:

@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 from adapters.admin.context import Context
 from adapters.admin.protocol import NOT_FOUND, NoParams, Params, Peer, RpcError
 from adapters.explaining import MAX_DECISIONS, explanations
-from engine.control_commands import EndOverride, GrantOverride, Rearm, Regime, Restrict
+from engine.control_commands import DeclareRegime, EndOverride, GrantOverride, Rearm, Restrict
 from engine.control_settings import RegimeName
 from engine.controls import Controls, SoftCode
 from engine.desk import Alarms, Desk
@@ -59,7 +59,7 @@ class Declared(Params, frozen=True):
 
 async def regime(context: Context, params: Declared, peer: Peer) -> dict[str, Any]:
     """Declares a regime; EMERGENCY may cancel what is open. It holds until the next one, over restarts."""
-    return await _tell(context, Regime(regime=params.regime, reason=params.reason, by=_id(peer)))
+    return await _tell(context, DeclareRegime(regime=params.regime, reason=params.reason, by=_id(peer)))
 
 
 def _id(peer: Peer) -> str:

@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from actors.journal import Batch
 from engine import events as e
 from engine import target_events as t
+from engine import work as w
 
 if TYPE_CHECKING:
     from adapters.engine import Engine
@@ -79,6 +80,7 @@ class Tally:
             e.OrderStarted: self._started,
             e.OrderFilled: self._filled,
             e.OrderClosed: self._closed,
+            w.WorkEnded: self._ended,
             e.AlarmRaised: self._alarm,
         }
 
@@ -131,6 +133,9 @@ class Tally:
         self._approved.pop(event.order_id, None)
         self.closed[event.status] += 1
 
+    def _ended(self, event: w.WorkEnded) -> None:
+        self.closed[event.status] += 1
+
     def _alarm(self, event: e.AlarmRaised) -> None:
         self.alarms[event.code] += 1
 
@@ -173,7 +178,7 @@ class EngineCollector(Collector):
             "requests": ("Requests decided", events[e.RequestAccepted] + events[e.RequestDenied]),
             "jobs": ("Requests that became orders", events[e.RequestAccepted]),
             "signals": ("Signals received", events[e.SignalReceived]),
-            "orders_started": ("Orders started", events[e.OrderStarted]),
+            "orders_started": ("Orders started, parents too", events[e.OrderStarted] + events[w.WorkStarted]),
             "orders_acknowledged": ("Orders that a venue acknowledged", events[e.OrderAccepted]),
             "fills": ("Fills booked", events[e.FillBooked]),
             "inputs_refused": ("Messages refused at the door", events[e.InputRefused]),

@@ -8,10 +8,14 @@ import pytest
 from msgspec.structs import replace
 
 from engine import reports as r
-from engine.control_commands import Regime
+from engine.config import Admin
+from engine.control_commands import DeclareRegime, Regime
 from engine.control_events import RegimeDeclared
 from engine.control_settings import RegimeSettings
+from engine.events import InputRefused
 from tests.actors.bench import Bench, D, request
+
+FACTORS = ("quantity_factor", "notional_factor", "rate_factor")
 
 
 @pytest.fixture
@@ -28,7 +32,7 @@ def configure(bench: Bench, **tables: Any) -> None:
 
 
 def declare(bench: Bench, regime: Any, reason: str = "volatile") -> Any:
-    return bench.ask("desk/main", Regime(regime=regime, reason=reason, by="ann"))
+    return bench.ask("desk/main", DeclareRegime(regime=regime, reason=reason, by="ann"))
 
 
 def fill(bench: Bench, order: str, quantity: int = 10) -> None:
@@ -118,3 +122,43 @@ def test_the_desk_remembers_its_regimes(bench: Bench) -> None:
         declare(bench, name)
     bench.restart()
     assert [change.name for change in bench.part("desk/main", "regimes").changes] == ["CAUTION", "EMERGENCY", "NORMAL"]
+
+
+# over the bus
+
+
+def hears(bench: Bench, regime: Any, by: str = "model", reason: str = "a signal") -> Any:
+    """What a client on the bus declares: its code, or ACCEPTED."""
+    outcome = bench.ask("desk/main", Regime(regime=regime, reason=reason, by=by))
+    return outcome.code or outcome.status
+
+
+def test_a_stricter_regime_is_taken_from_anyone_and_a_laxer_one_from_a_person(bench: Bench) -> None:
+    assert [hears(bench, name) for name in ("NORMAL", "CAUTION", "CAUTION", "EMERGENCY")] == ["ACCEPTED"] * 4
+    for name in ("CAUTION", "NORMAL"):
+        assert hears(bench, name) == "LAXER_REGIME"
+    (refused, _) = bench.events(InputRefused)
+    assert refused.excerpt == "CAUTION by model: a signal"
+    assert "[admin] persons names nobody" in refused.reason
+    assert ask(bench, 1).code == "REGIME_NO_NEW_RISK"
+    configure(bench, admin=Admin(persons=frozenset({"ann", "bea"})))
+    assert hears(bench, "CAUTION") == "LAXER_REGIME"
+    assert hears(bench, "NORMAL", by="bea", reason=" ") == "MISSING_REASON"
+    assert hears(bench, "NORMAL", by="bea", reason="it is over") == "ACCEPTED"
+    assert [(event.regime, event.by) for event in bench.events(RegimeDeclared)] == [
+        ("CAUTION", "model"),
+        ("EMERGENCY", "model"),
+        ("NORMAL", "bea"),
+    ]
+
+
+def test_the_same_regime_with_a_laxer_meaning_is_a_laxer_regime(bench: Bench) -> None:
+    assert hears(bench, "CAUTION") == "ACCEPTED"
+    configure(bench, regimes={"CAUTION": RegimeSettings(quantity_factor=D("0.9"))})
+    assert hears(bench, "CAUTION") == "LAXER_REGIME"
+    configure(
+        bench,
+        regimes={"CAUTION": RegimeSettings(**dict.fromkeys(FACTORS, D("0.1")))},
+    )
+    assert hears(bench, "CAUTION") == "ACCEPTED"
+    assert bench.part("desk/main").controls.regime.settings.rate_factor == D("0.1")

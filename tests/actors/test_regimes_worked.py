@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from engine import reports as r
-from engine.control_commands import FollowRegime, Regime
+from engine.control_commands import DeclareRegime, FollowRegime
 from engine.control_settings import ControlSettings, RegimeSettings, Throttle, Throttles
 from engine.messages import Quote
 from engine.order import Order
@@ -35,7 +35,7 @@ def means(bench: Bench, **settings: Any) -> None:
 
 
 def declare(bench: Bench, regime: Any) -> None:
-    answer = bench.ask("desk/main", Regime(regime=regime, reason="odd", by="ann"))
+    answer = bench.ask("desk/main", DeclareRegime(regime=regime, reason="odd", by="ann"))
     assert answer.status == "ACCEPTED", answer
 
 

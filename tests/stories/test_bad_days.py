@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from engine import control_events as c
 from engine import events as e
 from engine.commands import Kill, Resume
-from engine.control_commands import GrantOverride, Rearm, Regime
+from engine.control_commands import DeclareRegime, GrantOverride, Rearm, Regime
 from engine.control_settings import ControlSettings, Repeats
 from engine.explaining import explained
 from tests.stories.conftest import D, Floor
@@ -58,7 +58,7 @@ def test_a_market_breaks_and_everybody_may_only_leave(floor: Floor) -> None:
     floor.crash()
     assert floor.asks("alice", "BUY", 1).code == "REGIME_NO_NEW_RISK"
     assert floor.asks("alice", "SELL", 6).status == "ACCEPTED"
-    assert desk(floor, Regime(regime="NORMAL", reason="reopened", by="ann")) == "ACCEPTED"
+    assert desk(floor, DeclareRegime(regime="NORMAL", reason="reopened", by="ann")) == "ACCEPTED"
     assert floor.asks("alice", "BUY", 10).status == "ACCEPTED"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from engine import reports as r
-from engine.control_commands import Regime
+from engine.control_commands import DeclareRegime
 from engine.plan import ExecutionPlan
 from tests.actors.test_work import fill, order
 from tests.stories.conftest import Floor, Placed
@@ -31,7 +31,7 @@ def worked(floor: Floor, seconds: int) -> None:
 
 
 def declares(floor: Floor, regime: str) -> str:
-    outcome = floor.bench.ask("desk/main", Regime(regime=regime, reason="a black swan", by="ann"))  # type: ignore[arg-type]
+    outcome = floor.bench.ask("desk/main", DeclareRegime(regime=regime, reason="a black swan", by="ann"))  # type: ignore[arg-type]
     return str(outcome.status)
 
 

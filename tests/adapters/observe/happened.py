@@ -9,6 +9,8 @@ from typing import Any
 from actors.journal import Batch
 from engine import events as e
 from engine.commands import Fill, Ticket
+from engine.specification import Specification
+from engine.work import WorkEnded, WorkStarted
 
 AT = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
 D = Decimal
@@ -71,6 +73,18 @@ def filled(of: Ticket, after_s: float = 0.004, status: Any = "FILLED") -> e.Orde
         at=AT,
     )
     return e.OrderFilled(**about(of, after_s), fill=fill, status=status, filled=of.quantity)
+
+
+def worked(of: Ticket) -> WorkStarted:
+    """The first event of an order that is worked at our side."""
+    spec = Specification(side=of.side, quantity=of.quantity, kind="MARKET", order_type="MARKET", time_in_force="DAY",
+                         tick_size=D("0.01"), lot_size=D(1))  # fmt: skip
+    return WorkStarted(**about(of), ticket=of, spec=spec, reason="TWAP")
+
+
+def work_over(of: Ticket, status: Any) -> WorkEnded:
+    """And its last."""
+    return WorkEnded(**about(of, 1), status=status, filled=D(0))
 
 
 def denied(code: str = "OFF_LOT") -> e.RequestDenied:

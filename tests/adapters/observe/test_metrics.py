@@ -23,7 +23,7 @@ from adapters.observe.metrics import BATCH_EVENTS, Histogram, Tally, registry
 from adapters.observe.server import MetricsError, MetricsServer
 from engine.config import Config, PaperVenue
 from engine.rules import Rules
-from tests.adapters.observe.happened import AT, alarm, batch, denied, filled, started, ticket
+from tests.adapters.observe.happened import AT, alarm, batch, denied, filled, started, ticket, work_over, worked
 
 
 def engine() -> Any:
@@ -51,6 +51,16 @@ def numbers(found: CollectorRegistry) -> dict[str, float]:
         for family in text_string_to_metric_families(generate_latest(found).decode())
         for sample in family.samples
     }
+
+
+def test_parents_count_as_orders_too() -> None:
+    tally = Tally(lambda: 0.003)
+    parent, child = ticket(1), ticket(2, parent=ticket(1).order_id)
+    tally([batch(1, worked(parent), started(child)), batch(2, filled(child), work_over(parent, "EXPIRED"))])
+    served = numbers(registry(engine(), tally))
+    assert served["tradewright_orders_started_total"] == 2
+    assert served["tradewright_orders_closed_total[FILLED]"] == 1
+    assert served["tradewright_orders_closed_total[EXPIRED]"] == 1
 
 
 def test_committed_batches_become_numbers() -> None:
