@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 
 from msgspec import structs
 
+from actors import blocked, regimes
 from actors.actor import Actor
 from actors.turn import Turn
-from actors.worked import Prepared, prepare
 from engine import blocks as b
 from engine import events as e
 from engine import reports as r
@@ -27,21 +27,14 @@ from engine.commands import (
     ChangeReservation,
     CommandDone,
     ReviewReplace,
-    StartOrder,
     SubmitChild,
-    Ticket,
 )
-from engine.config import InstrumentSpec
-from engine.control_commands import ShedRisk
-from engine.idempotency import Conflict, compare, fingerprint, key_of
+from engine.control_commands import FollowRegime
+from engine.idempotency import Conflict, compare, fingerprint
 from engine.messages import ExecutionRequest
 from engine.refusal import Refusal
-from engine.sizing import Share, Sized, Sizing
+from engine.sizing import Share
 from engine.values import ZERO, OrderStatus, Side, add, is_multiple
-from engine.work import PREFIX
-
-Made = tuple[Ticket, Any]
-"""An order of the block and what starts it."""
 
 
 class BlockActor(Actor):
@@ -177,10 +170,10 @@ class BlockActor(Actor):
                 key = one.side, one.short_sale
                 wanted[key] = add(wanted.get(key, ZERO), one.quantity)
         spec = turn.rules.instrument(request.exchange, request.symbol)
-        made: list[Made] = []
+        made: list[blocked.Made] = []
         refused: dict[tuple[Side, bool], Refusal] = {}
         for (side, short), quantity in wanted.items():
-            order = self._order(request, spec, side, short, quantity, len(made), turn)
+            order = blocked.order(self.id, request, spec, side, short, quantity, len(made), turn)
             if isinstance(order, Refusal):
                 refused[side, short] = order
             else:
@@ -215,63 +208,6 @@ class BlockActor(Actor):
                 reason = f"{refusal.code}: {refusal.reason}"
                 report = r.Rejected(client_order_id=name, reason=reason, at=turn.now)
             self._tell(name, report, turn)
-
-    def _order(
-        self,
-        request: ExecutionRequest,
-        spec: InstrumentSpec | None,
-        side: Side,
-        short: bool,
-        quantity: Decimal,
-        leg: int,
-        turn: Turn,
-    ) -> Made | Refusal:
-        """An order of the block. What it may cost is reserved by its members, and counted with them."""
-        venue = turn.routed(request.exchange, request.symbol)
-        if spec is None or venue is None:
-            return Refusal("NO_ROUTE", "exchange: no venue is routed for it any more")
-        settings = turn.rules.config.blocks
-        if settings.max_quantity is not None and quantity > settings.max_quantity:
-            return Refusal(
-                "BLOCK_TOO_LARGE", f"quantity: {quantity} in all is above blocks.max_quantity {settings.max_quantity}"
-            )
-        worked: Prepared | None = None
-        if request.plan is not None or not request.plain:
-            sizing = Sizing(method="quantity", base=quantity, raw=quantity, lot=spec.lot_size, quantity=quantity)
-            prepared = prepare(request, self.id, Sized(side, quantity, sizing), venue, spec, ZERO, turn)
-            if isinstance(prepared, Refusal):
-                return prepared
-            worked = prepared
-        ends = turn.rules.session_end(spec.calendar, turn.now) if request.time_in_force == "DAY" else None
-        ticket = Ticket(
-            order_id=turn.order_id(
-                PREFIX if worked and worked.here else venue.name, self.id, f"{key_of(request)}", leg
-            ),
-            subscriber_id=self.id,
-            account=settings.accounts.get(venue.name, self.id),
-            venue=venue.name,
-            exchange=request.exchange,
-            symbol=request.symbol,
-            currency=spec.currency,
-            multiplier=spec.multiplier,
-            side=side,
-            quantity=quantity,
-            order_type=request.order_type,
-            limit_price=request.limit_price,
-            time_in_force=request.time_in_force,
-            reserve_price=ZERO,
-            expires_at=ends,
-            short_sale=short,
-            request_id=request.request_id,
-            signal_id=request.signal_id,
-            strategy_id=request.strategy_id,
-            provenance=request.provenance,
-            approved_at=turn.now,
-        )
-        if worked is None:
-            return ticket, StartOrder(ticket=ticket)
-        ticket = worked.shape(ticket)
-        return ticket, worked.start(ticket) if worked.here else StartOrder(ticket=ticket)
 
     def _stop(self, message: CancelOrder, turn: Turn) -> None:
         """Cancels the block's orders, as a kill or a regime wants of one of its members."""
@@ -346,7 +282,7 @@ class BlockActor(Actor):
                 commission = ZERO
             if member.got < member.quantity and not order.settlements:
                 ends: OrderStatus = "CANCELED" if status == "REJECTED" and member.got else status
-                self._tell(member.order_id, _closing(member.order_id, ends, reason, turn), turn)
+                self._tell(member.order_id, blocked.closing(member.order_id, ends, reason, turn), turn)
 
     def _tell(self, order_id: str, report: Any, turn: Turn) -> None:
         turn.tell(f"order/{order_id}", report)
@@ -367,8 +303,15 @@ class BlockActor(Actor):
         )
         turn.tell(f"subscriber/{message.command.subscriber_id}", done)
 
-    def _unmoved(self, message: Any, turn: Turn) -> None:
-        """Of a refused cancel its orders tell the world themselves; a regime's risk is its members' own."""
+    def _regime(self, message: FollowRegime, turn: Turn) -> None:
+        gathered = self.gathered
+        for order_id in message.order_ids:
+            order = turn.peek(f"order/{order_id}")
+            if gathered is not None and order is not None and order.open:
+                regimes.follow_in_block(gathered, order, message.reason, turn)
+
+    def _unmoved(self, message: CancelRefused, turn: Turn) -> None:
+        """Of a refused cancel its orders tell the world themselves."""
 
     def _fold(self, event: Any) -> None:
         for part, value in b.FOLD[event.__class__](self.parts, event):
@@ -388,15 +331,6 @@ class BlockActor(Actor):
         ChangeReservation: _released,
         ReviewReplace: _review,
         CancelRefused: _unmoved,
-        ShedRisk: _unmoved,
+        FollowRegime: _regime,
     }
     APPLY: ClassVar[Any] = {**dict.fromkeys(b.FOLD, _fold), e.InputRefused: _kept}
-
-
-def _closing(order_id: str, status: OrderStatus, reason: str, turn: Turn) -> Any:
-    """How a member's order ends that the block did not fill: as the block's own."""
-    if status == "REJECTED":
-        return r.Rejected(client_order_id=order_id, reason=reason, at=turn.now)
-    if status == "EXPIRED":
-        return r.Expired(client_order_id=order_id, at=turn.now)
-    return r.Canceled(client_order_id=order_id, reason=reason, at=turn.now)

@@ -18,6 +18,7 @@ from actors.turn import Turn
 from engine import order as order_
 from engine.algos import contract as algo
 from engine.algos.work import urged
+from engine.blocks import Gathered, only_reduces
 from engine.commands import CancelOrder
 from engine.control_commands import Constrain, FollowRegime
 from engine.control_settings import UNCHANGED, RegimeSettings
@@ -69,6 +70,16 @@ def follow(actor: SubscriberActor, message: FollowRegime, turn: Turn) -> None:
                 # Whether it reduces by itself it asks anew whenever it would send something.
                 beside = name in adding and reduces(position, order.ticket.side, order.working)
                 _constrain(actor, order, beside, now, message.reason, turn)
+
+
+def follow_in_block(gathered: Gathered, order: Order, reason: str, turn: Turn) -> None:
+    """The same of an order that works for many: it adds risk where that of any of them may."""
+    now, name = settings(turn), order.ticket.order_id
+    adds = not now.allow_new_risk and not only_reduces(gathered, order.ticket)
+    if adds and now.cancel_working:
+        turn.tell(f"order/{name}", CancelOrder(reason=reason))
+    elif order.work is not None:
+        turn.tell(f"order/{name}", Constrain(paused=adds, most=None, reason=reason))
 
 
 def _open(order: Order, turn: Turn) -> Open:
@@ -126,11 +137,13 @@ def lets(order: Order, more: Decimal, turn: Turn) -> bool:
     if settings(turn).allow_new_risk:
         return True
     ticket = order.ticket
-    whose = f"subscriber/{ticket.subscriber_id}"
-    if turn.peek(whose) is None:
-        turn.tell(whose, FollowRegime(order_ids=(ticket.order_id,), reason="its position was not in memory"))
+    whose = turn.peek(ticket.owner)
+    if whose is None:
+        turn.tell(ticket.owner, FollowRegime(order_ids=(ticket.order_id,), reason="its position was not in memory"))
         return False
-    position: Position | None = turn.peek(whose, f"position/{ticket.instrument}")
+    if isinstance(whose, Gathered):
+        return only_reduces(whose, ticket)
+    position: Position | None = turn.peek(ticket.owner, f"position/{ticket.instrument}")
     return reduces(ZERO if position is None else position.quantity, ticket.side, add(out(work.children), more))
 
 
@@ -175,11 +188,11 @@ def allowed(actions: tuple[algo.Action, ...], order: Order, turn: Turn) -> tuple
 
 
 def subscribers(orders: Iterable[Order], everything: bool) -> dict[str, list[str]]:
-    """The open orders that a change of the regime may concern, by subscriber: those worked at our side, or all."""
+    """The open orders that a change of the regime may concern, by owner: those worked at our side, or all."""
     found: dict[str, list[str]] = {}
     for order in orders:
         if order.open and not order.ticket.parent and (everything or order.work is not None):
-            found.setdefault(order.ticket.subscriber_id, []).append(order.ticket.order_id)
+            found.setdefault(order.ticket.owner, []).append(order.ticket.order_id)
     return found
 
 
@@ -187,6 +200,6 @@ def tell_all(turn: Turn, reason: str) -> int:
     """Tells every subscriber of the regime that is in force now; how many orders are looked at."""
     residents: list[Any] = [turn.peek(address) for address in turn.residents("order")]
     found = subscribers((order for order in residents if order is not None), settings(turn).cancel_working)
-    for subscriber, orders in found.items():
-        turn.tell(f"subscriber/{subscriber}", FollowRegime(order_ids=tuple(orders), reason=reason))
+    for owner, orders in found.items():
+        turn.tell(owner, FollowRegime(order_ids=tuple(orders), reason=reason))
     return sum(map(len, found.values()))

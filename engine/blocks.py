@@ -246,6 +246,11 @@ def claims(parts: Parts, ticket: Ticket) -> tuple[Claim, ...]:
     return tuple(Claim(name, quantity) for name, quantity in sorted(left) if quantity > ZERO)
 
 
+def only_reduces(gathered: Gathered, ticket: Ticket) -> bool:
+    """Whether an order of a block can do no more than reduce what its members hold."""
+    return gathered.request.intent == "CLOSE" or (ticket.side == "SELL" and not ticket.short_sale)
+
+
 def _opened(parts: Parts, event: BlockOpened) -> Iterable[Change]:
     measured = sum(one.shares for one in event.members)
     phase: Any = "MEASURING" if measured else "SIZING"

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from actors import block as block_module
+from actors import blocked
 from actors.block import BlockActor
 from actors.turn import Turn
 from engine import blocks as b
@@ -20,11 +21,11 @@ from tests.simulation.planting import bent, plant, wrapped
 @plant
 def a_block_is_a_lot_larger_than_its_members_want() -> Iterator[None]:
     def order(
-        was: Any, actor: Any, request: Any, spec: Any, side: Any, short: Any, quantity: Any, leg: int, turn: Turn
+        was: Any, block: str, request: Any, spec: Any, side: Any, short: Any, quantity: Any, leg: int, turn: Turn
     ) -> Any:
-        return was(actor, request, spec, side, short, quantity + spec.lot_size, leg, turn)
+        return was(block, request, spec, side, short, quantity + spec.lot_size, leg, turn)
 
-    with wrapped(BlockActor, "_order", order):
+    with wrapped(blocked, "order", order):
         yield
 
 
