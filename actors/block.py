@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from msgspec import structs
 
-from actors import blocked, regimes
+from actors import blocked, regimes, windows
 from actors.actor import Actor
 from actors.turn import Turn
 from engine import blocks as b
@@ -195,6 +195,7 @@ class BlockActor(Actor):
         )
         for ticket, start in made:
             turn.tell(f"order/{ticket.order_id}", start)
+            windows.sent(ticket, turn)
         names = {(ticket.side, ticket.short_sale): ticket.order_id for ticket, _ in made}
         for one in self._members():
             if one.side is None:

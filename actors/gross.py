@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from actors.turn import Turn
 from actors.working import Working
-from engine.commands import BLOCK, Fill, Ticket
+from engine.commands import Fill, Ticket
 from engine.control_commands import CountTrade
 from engine.control_events import TradeCounted
 from engine.control_settings import Gross
@@ -84,7 +84,7 @@ def moved(order: Order, fill: Fill | None, turn: Turn) -> None:
     if gross is None:
         return
     ticket = order.ticket
-    if ticket.subscriber_id.startswith(BLOCK):
+    if ticket.for_block:
         return  # Its members' orders count.
     if fill is None and ticket.parent:
         return  # Its parent has reserved what it works.

@@ -127,8 +127,10 @@ class SubscriberActor(Actor):
             self._deny(request, key, asked, decided, None, None, turn)
             enlisted.decline(self, member, turn)
             return
+        in_block = member is not None and member.block
         if decided.supervised:
-            refusal = supervise.judge(supervise.asked(request, self.id, decided.venue, decided.figures), turn)
+            asking = supervise.asked(request, self.id, decided.venue, decided.figures, in_block=in_block)
+            refusal = supervise.judge(asking, turn)
         else:
             refusal = check(decided.figures)
         if refusal is not None:
@@ -136,7 +138,6 @@ class SubscriberActor(Actor):
             enlisted.decline(self, member, turn)
             return
         turn.pace.add(self.id, turn.now)
-        in_block = member is not None and member.block
         ticket = decided.ticket(request, self.id, key, turn, in_block)
         worked = None if in_block else decided.worked
         said = None if worked is None else worked.unused

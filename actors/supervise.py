@@ -38,6 +38,8 @@ class Asked(NamedTuple):
     figures: Figures
     replaces: str = ""
     """The order that it takes the place of, if any."""
+    in_block: bool = False
+    """Whether its order is a part of a block."""
 
     @property
     def acts(self) -> tuple[str, str]:
@@ -52,7 +54,12 @@ class Asked(NamedTuple):
 
 
 def asked(
-    what: ExecutionRequest | Ticket, subscriber_id: str, venue: str, figures: Figures, replaces: str = ""
+    what: ExecutionRequest | Ticket,
+    subscriber_id: str,
+    venue: str,
+    figures: Figures,
+    replaces: str = "",
+    in_block: bool = False,
 ) -> Asked:
     """What is asked for by a request, or by the ticket of an order that is to be replaced."""
     return Asked(
@@ -65,6 +72,7 @@ def asked(
         venue,
         figures,
         replaces,
+        in_block,
     )
 
 

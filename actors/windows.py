@@ -27,8 +27,13 @@ if TYPE_CHECKING:
 
 
 def scopes(asked: Asked | Ticket, settings: ControlSettings) -> Iterator[tuple[str, str, Throttle]]:
-    """(scope, name, throttle) of each throttle that an order falls under."""
+    """(scope, name, throttle) of each throttle that an order falls under. An order in a block is no message to a venue:
+    the block's is, once for all of them."""
     throttles = settings.throttles
+    if asked.in_block:
+        if throttles.subscriber is not None:
+            yield "subscriber", asked.subscriber_id, throttles.subscriber
+        return
     for scope, name, throttle in (
         ("subscriber", asked.subscriber_id, throttles.subscriber),
         ("strategy", asked.strategy_id, throttles.strategy),
@@ -121,7 +126,7 @@ class Recall:
                     self._placed(ticket, ticket.limit_price, event.at)
             case OrderStarted():
                 self._tickets[event.order_id] = event.ticket
-                if event.ticket.parent:
+                if event.ticket.parent or event.ticket.for_block:
                     _message(event.ticket, event.at, self._settings, self._turn)
             case ReplaceRequested():
                 order: Order | None = self._turn.peek(f"order/{event.order_id}")

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from engine import blocks as b
 from engine.block import GRAIN, Tally, counted, fills
-from engine.commands import BLOCK, Ticket
+from engine.commands import Ticket
 from engine.events import Event
 from engine.values import ZERO, add, is_multiple
 
@@ -62,7 +62,7 @@ class Blocks:
         made: dict[str, Tally] = defaultdict(Tally)
         for key, execution in executions.items():
             ticket = tickets.get(execution.order_id)
-            if ticket is None or not ticket.subscriber_id.startswith(BLOCK):
+            if ticket is None or not ticket.for_block:
                 found[key] = execution
                 continue
             whole = ticket.parent or ticket.order_id

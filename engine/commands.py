@@ -79,10 +79,19 @@ class Ticket(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=
         return instrument_key(self.exchange, self.symbol)
 
     @property
+    def in_block(self) -> bool:
+        """Whether it is a member's order in a block: nothing of its own goes to a venue."""
+        return self.order_id.startswith(f"{PART}-")
+
+    @property
+    def for_block(self) -> bool:
+        """Whether it is worked for the members of a block: what it may cost is theirs."""
+        return self.subscriber_id.startswith(BLOCK)
+
+    @property
     def owner(self) -> str:
         """The address that holds its reservation and books its fills: a subscriber's, or a block's."""
-        whose = self.subscriber_id
-        return f"block/{whose}" if whose.startswith(BLOCK) else f"subscriber/{whose}"
+        return f"{'block' if self.for_block else 'subscriber'}/{self.subscriber_id}"
 
 
 class Fill(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=True):

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from engine import events as e
-from engine.commands import PART, Ticket
+from engine.commands import Ticket
 from engine.gate import Venue
 from engine.messages import ExecutionCommand
 from engine.values import EXACT, ZERO, OrderStatus, add, multiply, subtract
@@ -85,7 +85,7 @@ class Order(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     @property
     def at_venue(self) -> bool:
         """Whether a venue has (or is to have) this order, rather than we or a block."""
-        return self.work is None and not self.ticket.order_id.startswith(f"{PART}-")
+        return self.work is None and not self.ticket.in_block
 
     @property
     def heard_of(self) -> bool:

@@ -12,6 +12,8 @@ from engine import events as e
 from engine import reports as r
 from engine.commands import Kill
 from engine.config import BlockSettings
+from engine.control_commands import DeclareRegime
+from engine.control_settings import ControlSettings, Throttle, Throttles
 from engine.instructions import Instructions, Membership
 from engine.messages import ExecutionCommand
 from engine.methods import Equal, FixedQuantity, Multiplier
@@ -274,6 +276,31 @@ def test_a_kill_ends_the_whole_block(bench: Bench, scope: Any, name: str) -> Non
     assert [cancel.client_order_id for cancel in bench.sent(r.CancelVenueOrder)] == [order_id]
     bench.tell(f"order/{order_id}", r.Canceled(client_order_id=order_id, reason="killed", at=bench.now))
     assert {part.status for part in parts(bench).values()} == {"CANCELED"}
+
+
+@pytest.mark.parametrize(("side", "goes_on"), [("BUY", False), ("SELL", True)])
+def test_a_regime_ends_a_block_that_may_add_risk_and_no_other(bench: Bench, side: Any, goes_on: bool) -> None:
+    for number, name in enumerate(("alice", "bob")):
+        follow(bench, name, Multiplier(D(1)))
+        bench.ask(f"subscriber/{name}", request(80 + number, name, "BUY", "10"))
+        fill(bench, bench.sent(r.SubmitOrder)[-1].client_order_id, "10", "100", 90 + number)
+    signal(bench, side=side)
+    order = bench.sent(r.SubmitOrder)[-1]
+    accept(bench, order.client_order_id)
+    bench.ask("desk/main", DeclareRegime(regime="EMERGENCY", reason="test", by="ann"))
+    cancelled = [cancel.client_order_id for cancel in bench.sent(r.CancelVenueOrder)]
+    assert cancelled == ([] if goes_on else [order.client_order_id])
+
+
+def test_a_block_is_one_message_to_the_venue(bench: Bench) -> None:
+    one = ControlSettings(throttles=Throttles(venue=Throttle(messages=1), firm=Throttle(messages=1)))
+    turn = bench.partition.turn
+    turn.rules = turn.rules.with_config(replace(turn.rules.config, controls=one))
+    for name in ("alice", "bob", "carol"):
+        follow(bench, name, Multiplier(D(1)))
+    signal(bench)
+    assert submitted(bench).quantity == 30
+    assert bench.ask("subscriber/alice", request(7)).code == "THROTTLED_VENUE"
 
 
 def test_the_whole_is_bounded(bench: Bench) -> None:

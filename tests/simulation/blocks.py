@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from adapters.audit_blocks import Blocks, Execution
 from engine import blocks as b
 from engine import events as e
-from engine.commands import BLOCK, PART
 from engine.identity import fnv1a32
 from engine.messages import ExecutionRequest
 from engine.methods import Allocation, AvailableEquity, Equal, NetLiquidation, Ratio
@@ -42,7 +41,7 @@ def some(request: ExecutionRequest, chance: Random) -> ExecutionRequest:
 
 def is_part(order: Order) -> bool:
     """Whether a block has this order in a venue's place."""
-    return order.ticket.order_id.startswith(f"{PART}-")
+    return order.ticket.in_block
 
 
 class Judge:
@@ -96,7 +95,7 @@ def executions(world: World, orders: dict[str, Order]) -> dict[tuple[str, str], 
             if isinstance(event, e.FillBooked):
                 booked.add(event.fill.execution_id)
     for order in orders.values():
-        if order.ticket.subscriber_id.startswith(BLOCK):
+        if order.ticket.for_block:
             booked.update(order.executions)
     made: dict[tuple[str, str], Execution] = {}
     for (_, venue), at_venue in world.venues.items():
