@@ -109,6 +109,7 @@ class Fields:
     order_type: Annotated[Literal["MARKET", "LIMIT"] | None, Parameter(help="LIMIT where a price is given.")] = None
     limit_price: str | None = None
     time_in_force: Literal["DAY", "GTC", "IOC", "FOK"] | None = None
+    block: Annotated[bool, Parameter(help="signal: one order for all who follow the strategy.")] = False
     key: Annotated[str | None, Parameter(help="The idempotency key; a new one if left out.")] = None
     cancel: Annotated[str | None, Parameter(help="command: cancel this order.")] = None
     modify: Annotated[str | None, Parameter(help="command: give this order --quantity, --limit-price or both.")] = None

@@ -103,6 +103,7 @@ def _trade(verb: str, fields: Fields, key: str) -> dict[str, Any]:
         "order_type": _type(fields),
         "time_in_force": fields.time_in_force or "DAY",
         "issued_at": datetime.now(UTC).isoformat(),
+        "block": fields.block or None,
     }
     sizes = _some_of(fields, "exchange", "symbol", "side", "intent", "quantity", "notional", "weight", "limit_price")
     return _some({**found, **sizes})
