@@ -116,10 +116,6 @@ def strays(works: Works, progress: Progress) -> tuple[tuple[Child, Decimal], ...
 
 def lawful(works: Works, wish: Wish, progress: Progress, market: Market, now: datetime) -> Decision:
     """The wish as a decision that keeps every bound; `now` is within the window."""
-    if wish.over is not None:
-        if progress.working or progress.children:
-            return Decision(works, _withdraw(progress), works.end)
-        return Decision(works, (_finish(works, progress, wish.over),))
     actions: list[Action] = []
     for child, price in wish.reprices:
         lawful_price = within(works, price)

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from engine.values import ZERO, OrderType, Side, TimeInForce
 
-Algorithm = Literal["IMMEDIATE", "TWAP", "VWAP", "POV", "IS", "ICEBERG", "SNIPER", "ADAPTIVE"]
+Algorithm = Literal["TWAP", "VWAP", "POV", "IS", "ICEBERG", "SNIPER", "ADAPTIVE"]
 Ending = Literal["FILLED", "PARTIAL", "SHORTFALL"]
 """All but what no lot covers; at least min_fill_ratio (or no ratio was asked for); less than min_fill_ratio."""
 
@@ -79,12 +79,6 @@ class Market(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     volume: Decimal | None = None
 
 
-class Immediate(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag="immediate"):
-    """Take what is there, `once` or again until the window ends."""
-
-    once: bool = False
-
-
 class Scheduled(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag="scheduled"):
     """So much by such a time, in `count` slices (TWAP, VWAP, IS).
 
@@ -141,7 +135,7 @@ class Adaptive(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, 
     tilt: int = 0
 
 
-Tactic = Immediate | Scheduled | Participate | Iceberg | Sniper | Adaptive
+Tactic = Scheduled | Participate | Iceberg | Sniper | Adaptive
 
 
 class Works(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -237,12 +231,10 @@ class Intended(Struct, frozen=True, gc=False):
 class Wish(Struct, frozen=True, gc=False, kw_only=True):
     """What an algorithm would like, before `engine.algos.bounds` makes it lawful.
 
-    `reprices` are children and the prices they should have. `over` is why the algorithm is at its end early: what is
-    open is cancelled then, and nothing more placed.
+    `reprices` are children and the prices they should have.
     """
 
     places: tuple[Intended, ...] = ()
     reprices: tuple[tuple[Child, Decimal], ...] = ()
     step: int | None = None
     due: datetime | None = None
-    over: str | None = None

@@ -15,7 +15,6 @@ from engine.algos.contract import (
     Adaptive,
     Algorithm,
     Iceberg,
-    Immediate,
     Parent,
     Participate,
     Scheduled,
@@ -144,9 +143,6 @@ def _tactic(
     visibility: Decimal,
 ) -> tuple[Tactic, str] | Refusal:
     """The algorithm's own parameters, and how they came about."""
-    if algorithm == "IMMEDIATE":
-        once = plan.must_complete_immediately
-        return Immediate(once=once), "at once or not at all" if once else "at once, again while anything is left"
     even = plan.chunk_distribution == "UNIFORM"
     complete = plan.min_fill_ratio is not None and plan.min_fill_ratio > ZERO
     if algorithm in ("TWAP", "VWAP", "IS"):

@@ -16,7 +16,6 @@ from engine.algos.chance import draw, vary
 from engine.algos.contract import (
     Adaptive,
     Iceberg,
-    Immediate,
     Intended,
     Market,
     Participate,
@@ -58,18 +57,6 @@ def take(works: Works, progress: Progress, market: Market, now: datetime, step: 
         step=step,
         due=now + PAUSE,
     )
-
-
-def immediate(works: Works, tactic: Immediate, progress: Progress, market: Market, now: datetime) -> Wish:
-    """An order down to the bound, at once or not at all; unless it is to be once, again until all is filled."""
-    if progress.working or progress.children:
-        return NOTHING
-    if works.placed and tactic.once:
-        return Wish(over="it was to be completed at once")
-    if works.placed and not _reachable(works, far(works.parent.side, market)):
-        return NOTHING
-    due = None if tactic.once else now + PAUSE
-    return Wish(places=(Intended(left(works, progress), None, "IOC"),), due=due)
 
 
 def scheduled(works: Works, tactic: Scheduled, progress: Progress, market: Market, now: datetime) -> Wish:

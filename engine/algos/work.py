@@ -15,7 +15,6 @@ from engine.algos.contract import (
     Adaptive,
     Decision,
     Iceberg,
-    Immediate,
     Market,
     Participate,
     Progress,
@@ -29,7 +28,6 @@ from engine.algos.start import acceptable, participation_at
 
 # Each takes the tactic it stands beside, which a mapping's type cannot say.
 _WISH: Final[dict[type, Callable[[Works, Any, Progress, Market, datetime], Wish]]] = {
-    Immediate: tactics.immediate,
     Scheduled: tactics.scheduled,
     Participate: tactics.participate,
     Iceberg: tactics.iceberg,

@@ -198,13 +198,6 @@ def test_work_that_is_stopped_cancels_what_is_open_and_finishes() -> None:
     assert finish.ending == "PARTIAL"
 
 
-def test_an_algorithm_at_its_end_withdraws_before_it_finishes() -> None:
-    over = Wish(places=(Intended(D(10), D(100)),), over="enough")
-    assert lawful(WORKS, over, progress(5, child("a", 10)), quote(), SOON).actions == (Cancel(child_id="a"),)
-    (finish,) = lawful(WORKS, over, progress(5), quote(), SOON).actions
-    assert finish == Finish(ending="PARTIAL", filled=D(5), reason="enough: 5 of 1000 filled")
-
-
 def test_an_amended_order_has_its_new_quantity_urgency_and_bound() -> None:
     works = amended(WORKS, quantity=D(500), urgency=D("0.1"))
     assert works.parent.quantity == 500
@@ -213,7 +206,7 @@ def test_an_amended_order_has_its_new_quantity_urgency_and_bound() -> None:
 
 
 def test_what_fills_nothing_is_tried_after_longer_and_longer_pauses() -> None:
-    works, now = begun(plan(execution_urgency="1"), parent(), "IMMEDIATE"), START
+    works, now = begun(plan(execution_urgency="1"), parent(limit="101"), "SNIPER"), START
     waits: list[int] = []
     for _ in range(7):
         decision = decide(works, progress(), quote(), now)
@@ -257,7 +250,6 @@ CHILDREN = st.lists(
     filled=st.decimals("0", "1200", places=1),
     market=st.builds(Market, volume=st.none() | st.decimals("0", "20000", places=1)),
     offset=st.integers(-60, 2400),
-    over=st.sampled_from([None, None, None, "done"]),
 )
 def test_no_wish_can_pass_a_bound(
     works: Works,
@@ -267,12 +259,11 @@ def test_no_wish_can_pass_a_bound(
     filled: Decimal,
     market: Market,
     offset: int,
-    over: str | None,
 ) -> None:
     now = START + timedelta(seconds=offset)
     before = Progress(filled=filled, working=progress(0, *children).working, children=tuple(children))
     reprices = () if reprice is None else tuple((one, reprice) for one in children)
-    wish = Wish(places=tuple(wished), reprices=reprices, due=now + timedelta(seconds=5), over=over)
+    wish = Wish(places=tuple(wished), reprices=reprices, due=now + timedelta(seconds=5))
     decision = foremost(works, before, now) or lawful(works, wish, before, market, now)
     check(decision, works, before, market, now)
     assert all(isinstance(action, Place | Replace | Cancel | Finish) for action in decision.actions)

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from engine.algos.almgren_chriss import Impact, decline
-from engine.algos.contract import PARTS, Adaptive, Iceberg, Immediate, Participate, Scheduled, Sniper
+from engine.algos.contract import PARTS, Adaptive, Iceberg, Participate, Scheduled, Sniper
 from engine.algos.curve import Curve
 from engine.algos.start import Begun, Known, begin
 from engine.refusal import Refusal
@@ -30,8 +30,6 @@ IMPACT = Impact(
 @pytest.mark.parametrize(
     ("algorithm", "fields", "known", "tactic", "reason"),
     [
-        ("IMMEDIATE", {"must_complete_immediately": True}, None, Immediate(once=True), "at once or not at all"),
-        ("IMMEDIATE", {}, None, Immediate(), "at once, again while anything is left"),
         ("TWAP", {"max_execution_window_minutes": 60}, None, Scheduled(count=59), "59 slices"),
         ("TWAP", {"max_execution_window_minutes": 1}, None, Scheduled(count=4), "4 slices"),
         ("TWAP", {"max_execution_window_minutes": 600}, None, Scheduled(count=240), "240 slices"),

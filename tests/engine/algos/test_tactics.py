@@ -88,37 +88,6 @@ def test_a_slice_without_a_market_is_a_market_order_unless_there_is_a_bound() ->
     assert said(world("TWAP", Market(), **UNIFORM, max_slippage_pct="0.01").ask().actions) == ["20 @ 101.00 DAY"]
 
 
-def test_an_immediate_order_goes_once_down_to_the_bound_and_ends_with_what_it_got() -> None:
-    once = world("IMMEDIATE", quote(), must_complete_immediately=True, max_slippage_pct="0.01", min_fill_ratio="0.95")
-    assert said(once.ask().actions) == ["100 @ 101.00 IOC"]
-    assert said(once.ask().actions) == []
-    once.fill("c1", D(94))
-    once.gone("c1")
-    (finish,) = once.ask().actions
-    assert isinstance(finish, Finish)
-    assert finish.ending == "SHORTFALL"
-    assert finish.reason.startswith("it was to be completed at once: 94 of 100 filled, a ratio of 0.94")
-
-
-def test_an_immediate_order_goes_even_where_the_far_side_is_past_its_bound() -> None:
-    once = world("IMMEDIATE", quote("102", "103"), must_complete_immediately=True, max_slippage_pct="0.01")
-    assert said(once.ask().actions) == ["100 @ 101.00 IOC"]
-    once.gone("c1")
-    assert said(once.ask().actions) == ["PARTIAL"]
-
-
-def test_an_immediate_order_that_may_take_longer_goes_again_where_the_bound_can_be_reached() -> None:
-    again = world("IMMEDIATE", quote(), max_slippage_pct="0.001")
-    assert said(again.ask().actions) == ["100 @ 100.10 IOC"]
-    again.fill("c1", D(40))
-    again.gone("c1")
-    again.now += SECOND
-    again.market = quote("100.10", "100.12")
-    assert said(again.ask().actions) == []
-    again.market = quote("100.08", "100.10")
-    assert said(again.ask().actions) == ["60 @ 100.10 IOC"]
-
-
 def test_participation_keeps_up_with_the_volume_and_never_passes_it() -> None:
     part = world(
         "POV", quote(volume="0"), Known(participation=D("0.1")), chunk_count_hint=5, chunk_distribution="UNIFORM"
@@ -225,7 +194,6 @@ def test_a_seller_does_all_of_it_on_the_other_side() -> None:
     even: dict[str, Any] = {"chunk_count_hint": 5, "chunk_distribution": "UNIFORM"}
     assert first("TWAP", quote(), **even) == ["20 @ 99.99 DAY"]
     assert first("TWAP", quote(), **even, execution_urgency="0") == ["20 @ 100.01 DAY"]
-    assert first("IMMEDIATE", quote(), max_slippage_pct="0.01") == ["100 @ 99.00 IOC"]
     assert first("SNIPER", quote("100.01", "100.03"), chunk_count_hint=5) == ["100 @ 100.01 IOC"]
     assert first("SNIPER", quote("99.98", "100.00"), chunk_count_hint=5) == []
     assert first("ADAPTIVE", quote(), **even, execution_urgency="0") == ["20 @ 100.01 DAY"]
