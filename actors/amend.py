@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from actors import supervise
+from actors import grouped, supervise
 from actors.turn import Turn
 from engine import account, ledger
 from engine import events as e
@@ -85,6 +85,8 @@ def review(actor: SubscriberActor, review: ReviewReplace, turn: Turn) -> None:
         refusal = supervise.killed(ticket, actor.id, ticket.venue, turn)
     if refusal is None and spec is not None:
         figures = _figures(actor, review, spec, turn)
+        if review.waits:
+            figures = replace(figures, limit_price=None)
         if supervise.asks(turn):
             refusal = supervise.judge(supervise.asked(ticket, actor.id, ticket.venue, figures, ticket.order_id), turn)
         else:
@@ -115,6 +117,8 @@ def _figures(actor: SubscriberActor, review: ReviewReplace, spec: InstrumentSpec
     working = min(review.working, held.working_buy if buys else held.working_sell)
     reserved = min(review.reserved, held.reserved_buy if buys else held.reserved_sell)
     without = ledger.release(held, ticket.side, working, reserved)
+    if ticket.group:
+        without = grouped.recounted(without, ticket, turn)
     prices = turn.market.prices(turn.now)
     exposure = expose(ticket.currency, actor.balances, {**actor.positions, ticket.instrument: without}, prices)
     return measure(

@@ -233,12 +233,15 @@ class BlockActor(Actor):
         turn.record(
             b.BlockFilled(at=turn.now, block_id=self.id, order_id=order_id, fill=message.fill, working=message.working)
         )
-        if not self.parts[f"o/{order_id}"].working:
+        order: b.BlockOrder = self.parts[f"o/{order_id}"]
+        if not order.working or order.settlements:
             self._settle(order_id, "FILLED", "", turn)
 
     def _released(self, message: ChangeReservation, turn: Turn) -> None:
         turn.record(b.BlockReleased(at=turn.now, block_id=self.id, order_id=message.order_id, working=message.working))
-        if not self.parts[f"o/{message.order_id}"].working:
+        order: b.BlockOrder = self.parts[f"o/{message.order_id}"]
+        # It may be over with a child that is lost, and still works: what that fills is shared when it is known.
+        if message.ended or (not order.working and (order.tally.quantity or not order.settlements)):
             self._settle(message.order_id, message.ended or "CANCELED", message.reason, turn)
 
     def _settle(self, order_id: str, status: OrderStatus, reason: str, turn: Turn) -> None:

@@ -39,8 +39,11 @@ def report(
         filled=after.filled,
         working=after.working,
         limit_price=after.limit_price,
-        pending=pending or after.status in ("PENDING_CANCEL", "PENDING_REPLACE"),
+        # A cancel that the venue could not take, because it does not know the order, stays asked for.
+        pending=pending or after.cancelling or after.status in ("PENDING_CANCEL", "PENDING_REPLACE"),
+        lost=after.status == "UNKNOWN",
     )
+    over = not after.open and after.status != "FILLED" and not after.cancelling
     turn.tell(
         f"order/{ticket.parent}",
         ChildReport(
@@ -50,6 +53,8 @@ def report(
             notional=subtract(after.notional, before.notional),
             commission=subtract(after.commission, before.commission),
             released=released,
+            reserved=subtract(before.reserved, after.reserved) if released else ZERO,
+            ended=f"{actor.id} ended {after.status}: {after.reason}" if over else "",
             asked=after.cancelling or (after.asks > 0 and after.heard_of),
         ),
     )

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from actors.actor import Actor
 from actors.turn import Turn
 from engine import groups
-from engine.commands import CancelOrder, CommandDone
+from engine.commands import CancelOrder, CommandDone, ReviewReplace
 from engine.grouping import (
     CancelGroup,
     GroupMoved,
@@ -20,6 +20,7 @@ from engine.grouping import (
     MemberEnded,
     MemberFilled,
     MemberReplaced,
+    RefuseMember,
     ReleaseOrder,
     ResizeOrder,
 )
@@ -44,7 +45,7 @@ class GroupActor(Actor):
         step = groups.join(self.group, message.membership, name, message.quantity, message.instrument, message.side)
         if isinstance(step, Refusal):
             # The subscriber asked the group before, unless it was not in memory: the order was never sent.
-            turn.tell(f"order/{name}", CancelOrder(reason=f"{step.code}: {step.reason}"))
+            turn.tell(f"order/{name}", RefuseMember(code=step.code, reason=step.reason))
             return
         after, actions = step
         self._moved(after, actions, f"{name} joined", turn)
@@ -78,6 +79,10 @@ class GroupActor(Actor):
         done = CommandDone(command=command, reply_to=message.reply_to, code=code, reason=reason, order_id="")
         turn.tell(f"subscriber/{command.subscriber_id}", done)
 
+    def _review(self, message: ReviewReplace, turn: Turn) -> None:
+        """A client wants an order of the group to be another: judged with the group in memory."""
+        turn.tell(f"subscriber/{message.command.subscriber_id}", message)
+
     def _moved(self, after: Group, actions: Sequence[GroupAction], cause: str, turn: Turn) -> None:
         """Records what the group is now, and does what follows."""
         if after != self.group:
@@ -105,5 +110,6 @@ class GroupActor(Actor):
         MemberEnded: _ended,
         MemberReplaced: _replaced,
         CancelGroup: _cancel,
+        ReviewReplace: _review,
     }
     APPLY: ClassVar[Any] = {GroupMoved: _fold}

@@ -3,27 +3,74 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
-from actors import regimes
+from actors import lost, reducing, regimes, release, resize
 from actors.turn import Turn
 from engine import emulate
 from engine import order as order_
 from engine import work as work_
-from engine.commands import CancelOrder, MarketMoved, Reprice
+from engine.commands import CancelOrder, ChildReport, MarketMoved
 from engine.order import Order
 from engine.triggers import on_market as triggered
-from engine.values import ZERO, subtract
-from engine.working import Piece, Work
+from engine.values import subtract
+from engine.working import Work
 
 if TYPE_CHECKING:
     from actors.work import WorkActor
 
 RETRY: Final = timedelta(seconds=1)
-NO_CLOSABLE: Final = ZERO
-"""What a position holds matters to a reduce-only order alone, and that was capped when it was accepted."""
+_AWAY: Final = ("VENUE_DOWN", "VENUE_PAUSED")
+"""What the gate says of a venue that will take the order later."""
+
+
+def drive(actor: WorkActor, turn: Turn) -> None:
+    """What the clock, the position and a venue that is back make of a held order."""
+    order: Order = actor.parts[""]
+    reducing.watch(actor, turn)
+    spare = reducing.free(order, turn)
+    if spare is None:
+        reducing.ask(order, turn)
+    else:
+        work = work_.working(order)
+        if work.held is not None:
+            _step(actor, emulate.on_position(work.spec, work.held, order.filled, spare), turn)
+    order = actor.parts[""]
+    work = work_.working(order)
+    held = work.held
+    if not order.open or held is None:
+        return
+    follow(actor, emulate.on_time(work.spec, held, turn.now, order.quantity if spare is None else spare), turn)
+    order = actor.parts[""]
+    held = work_.working(order).held
+    if order.open and held is not None and held.kept and release.ready(actor, order, _kept(order, held), turn):
+        _catch_up(actor, order, held, turn)
+
+
+def _step(actor: WorkActor, step: emulate.Step, turn: Turn) -> None:
+    order: Order = actor.parts[""]
+    if step[0] is not work_.working(order).held or step[1] is not None:
+        follow(actor, step, turn)
+
+
+def _kept(order: Order, held: emulate.Held) -> Decimal:
+    """Units that are still to be sent, at most."""
+    return subtract(order.quantity if held.total is None else held.total, order.filled)
+
+
+def _catch_up(actor: WorkActor, order: Order, held: emulate.Held, turn: Turn) -> None:
+    """The venue is back: what was kept for it is sent."""
+    about = order_.about(order, turn.now)
+    turn.record(work_.WorkMoved(**about, held=replace(held, kept=False)))
+    if held.phase == "LAST" and held.total is not None:
+        resize.send(actor, subtract(held.total, order.filled), turn)
+    now: Order = actor.parts[""]
+    work = work_.working(now)
+    if work.held is not None and not work.children:
+        child_over(actor, now, work, work.held, turn)
 
 
 def follow(actor: WorkActor, step: emulate.Step, turn: Turn) -> None:
@@ -34,45 +81,41 @@ def follow(actor: WorkActor, step: emulate.Step, turn: Turn) -> None:
     if (
         isinstance(action, emulate.Release)
         and work.held is not None
-        and not actor.sendable(order, action.quantity, turn)
+        and not release.ready(actor, order, action.quantity, turn)
     ):
         # Its time or price has come, and the venue is away or the regime against it: that is kept until it can be sent.
         waits = work.held
         regimes.held_back(order, action.quantity, turn)
-        if waits.trigger is not None:
-            waits = replace(waits, trigger=None, stop=held.stop, release_at=turn.now)
-            turn.record(work_.WorkMoved(**order_.about(order, turn.now), held=waits))
+        if waits.phase != "WAITING":
+            release.keep(actor, replace(waits, kept=True), turn)
+        elif waits.trigger is not None or waits.joining:
+            release.keep(actor, replace(waits, joining=False, trigger=None, stop=held.stop, release_at=turn.now), turn)
     elif isinstance(action, emulate.Release):
-        release(actor, held, action, turn)
+        release.send(actor, held, action, turn)
+        resize.settle(actor, turn, "reduce_only: cut to what the position holds")
     elif held is not work.held or action is not None:
         asked: tuple[str, ...] = ()
-        if isinstance(action, emulate.Amend | emulate.Withdraw):
+        if isinstance(action, emulate.Withdraw):
             asked = tuple(child.order_id for child in work.children)
         turn.record(work_.WorkMoved(**order_.about(order, turn.now), held=held, asked=asked))
-        for child in work.children if asked else ():
-            if isinstance(action, emulate.Amend):
-                others = subtract(order.filled, child.filled)
-                amend = Reprice(quantity=subtract(action.quantity, others), limit_price=child.limit_price)
-                turn.tell(f"order/{child.order_id}", amend)
-            elif isinstance(action, emulate.Withdraw):
-                turn.tell(f"order/{child.order_id}", CancelOrder(reason=action.reason))
-        if isinstance(action, emulate.End):
+        if isinstance(action, emulate.Withdraw):
+            for child in asked:
+                turn.tell(f"order/{child}", CancelOrder(reason=action.reason))
+            if not asked:
+                _nothing_out(actor, held, turn)
+        elif isinstance(action, emulate.Amend):
+            resize.level(actor, turn)
+        elif isinstance(action, emulate.End):
             actor.end(action.status, action.code, action.reason, turn)
     watch(actor, turn)
 
 
-def release(actor: WorkActor, held: emulate.Held, part: emulate.Release, turn: Turn) -> None:
-    """Sends a part of the order to the venue, as a child."""
+def _nothing_out(actor: WorkActor, held: emulate.Held, turn: Turn) -> None:
+    """The order ends while all that is left of it was kept for its venue: nothing has to be withdrawn."""
+    held = replace(held, kept=False)
+    turn.record(work_.WorkMoved(**order_.about(actor.parts[""], turn.now), held=held))
     order: Order = actor.parts[""]
-    ticket, work = order.ticket, work_.working(order)
-    piece = Piece(
-        order_id=turn.order_id(ticket.venue, ticket.subscriber_id, actor.id, work.placed),
-        quantity=part.quantity,
-        working=part.quantity,
-        limit_price=part.limit_price,
-    )
-    turn.record(work_.WorkMoved(**order_.about(order, turn.now), held=held, placed=(piece,)))
-    actor.send(order, piece, part.order_type, part.time_in_force, turn)
+    child_over(actor, order, work_.working(order), held, turn)
 
 
 def insist(actor: WorkActor, turn: Turn) -> None:
@@ -98,10 +141,10 @@ def watch(actor: WorkActor, turn: Turn) -> None:
         actor.wake = None
         unwatch(actor, turn)
         return
-    due = emulate.due(held)
+    due = lost.due(order, emulate.due(held))
     # What is due and cannot be done now is looked at again, and not at once.
     actor.wake = turn.now + RETRY if due is not None and due <= turn.now else due
-    if held.phase == "ENDING" and any(not child.pending for child in work.children):
+    if held.kept or (held.phase == "ENDING" and any(not child.pending for child in work.children)):
         actor.wake = turn.now + RETRY
     trigger = held.trigger
     if held.phase != "WAITING" or trigger is None or held.joining:
@@ -130,20 +173,38 @@ def market(actor: WorkActor, message: MarketMoved, turn: Turn) -> None:
         return
     work = work_.working(order)
     if work.held is not None:
-        follow(actor, emulate.on_market(work.spec, work.held, message.data, turn.now, NO_CLOSABLE), turn)
+        spare = reducing.free(order, turn)
+        closable = order.quantity if spare is None else spare
+        follow(actor, emulate.on_market(work.spec, work.held, message.data, turn.now, closable), turn)
 
 
 def child_over(actor: WorkActor, order: Order, work: Work, held: emulate.Held, turn: Turn) -> None:
     """Nothing is at the venue: the next part is sent, or the order is over."""
-    step = emulate.on_child_over(work.spec, held, order.filled, work.first_price, turn.now)
-    if step[0] is not held or step[1] is not None:
-        follow(actor, step, turn)
-    now: Order = actor.parts[""]
-    if not now.open or work_.working(now).children:
+    if held.kept:
         return
+    _step(actor, emulate.on_child_over(work.spec, held, order.filled, work.first_price, turn.now), turn)
+    now: Order = actor.parts[""]
+    work = work_.working(now)
+    if not now.open or work.children or (work.held is not None and work.held.kept):
+        return
+    spent = held.total is not None and order.filled >= held.total
     if order.filled >= order.quantity:
         actor.end("FILLED", "", "", turn)
-    elif not order.cancelling and (held.phase == "ENDING" or (held.ends_at is not None and turn.now >= held.ends_at)):
+    elif order.cancelling:
+        actor.end("CANCELED", "", order.reason, turn)
+    elif held.phase == "ENDING" and spent and reducing.only(order):
+        actor.end("CANCELED", *emulate.NOTHING, turn)
+    elif held.phase == "ENDING" or (held.ends_at is not None and turn.now >= held.ends_at):
         actor.end("EXPIRED", "TIME_OVER", "its time was over", turn)
     else:
-        actor.end("CANCELED", "", order.reason if order.cancelling else "what was sent of it ended", turn)
+        actor.end("CANCELED", "", "what was sent of it ended", turn)
+
+
+def stopped(actor: WorkActor, report: ChildReport, turn: Turn) -> None:
+    """A child did not pass the gate because the venue has just gone away: it was never sent, so it is sent again."""
+    order: Order = actor.parts[""]
+    held = work_.working(order).held
+    if held is None or held.phase != "LAST" or order.cancelling or not order.open or report.child.filled:
+        return
+    if report.ended.startswith(tuple(f"{report.child.order_id} ended REJECTED: {code}:" for code in _AWAY)):
+        release.keep(actor, replace(held, kept=True), turn)

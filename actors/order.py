@@ -36,6 +36,7 @@ from engine.commands import (
     Tick,
     Ticket,
 )
+from engine.instructions import PLAIN_TYPES
 from engine.messages import ExecutionCommand, Outcome
 from engine.order import Order
 from engine.values import ZERO, subtract
@@ -99,7 +100,7 @@ class OrderActor(Actor):
     def _cancel(self, message: CancelOrder, turn: Turn) -> None:
         """Always passes for an open order; a second cancel is the first one again."""
         order, command = self.order, message.command
-        refusal = self._not_theirs(command)
+        refusal = self.not_theirs(command)
         if refusal is None and order is not None:
             if order.status in order_.TERMINAL:
                 refusal = ("ORDER_CLOSED", f"order_id: {self.id} is {order.status} already")
@@ -112,52 +113,51 @@ class OrderActor(Actor):
                     ),
                     turn,
                 )
-        self._answer(command, message.reply_to, refusal, turn)
+        self.answer(command, message.reply_to, refusal, turn)
 
     def _modify(self, message: ModifyOrder, turn: Turn) -> None:
         order, command = self.order, message.command
-        refusal = self._not_theirs(command)
+        refusal = self.not_theirs(command)
         if refusal is None and order is not None and order.ticket.parent:
             refusal = "NOT_MODIFIABLE", f"order_id: {self.id} is a part of {order.ticket.parent}; change that"
         if refusal is None and order is not None and order_.completes(order, command):
             for event in order_.completion(order, command.command_id, turn.now):
                 self.record(event, turn)
-            self._answer(command, message.reply_to, None, turn)
+            self.answer(command, message.reply_to, None, turn)
             return
         refusal = refusal or order_.unmodifiable(order, command, turn.peek(self.venue_of(order)))
         if refusal is not None or order is None:
-            self._answer(command, message.reply_to, refusal, turn)
+            self.answer(command, message.reply_to, refusal, turn)
             return
-        self.ask_review(order, message, turn)
+        turn.tell(order.ticket.owner, self.review(order, message))
 
-    def ask_review(self, order: Order, message: ModifyOrder, turn: Turn) -> None:
-        """Has the subscriber judge what a modification makes of the order."""
+    def review(self, order: Order, message: ModifyOrder) -> ReviewReplace:
+        """What the subscriber is to judge: the order as a modification makes it."""
         command = message.command
-        turn.tell(
-            order.ticket.owner,
-            ReviewReplace(
-                command=command,
-                reply_to=message.reply_to,
-                ticket=order.ticket,
-                quantity=order.quantity if command.quantity is None else command.quantity,
-                limit_price=order.limit_price if command.limit_price is None else command.limit_price,
-                filled=order.filled,
-                working=order.working,
-                reserved=order.reserved,
-            ),
+        return ReviewReplace(
+            command=command,
+            reply_to=message.reply_to,
+            ticket=order.ticket,
+            quantity=order.quantity if command.quantity is None else command.quantity,
+            limit_price=order.limit_price if command.limit_price is None else command.limit_price,
+            filled=order.filled,
+            working=order.working,
+            reserved=order.reserved,
+            waits=order.ticket.order_type not in PLAIN_TYPES,
         )
 
     def _replace(self, message: ReplaceApproved, turn: Turn) -> None:
         order, ticket = self.order, message.ticket
         refusal = order_.unmodifiable(order, message.command, turn.peek(self.venue_of(order)))
         if refusal is None and order is not None:
+            waits = ticket.order_type not in PLAIN_TYPES  # at the venue, for a price that may be dearer than now's
             self.record(
                 e.ReplaceRequested(
                     **order_.about(order, turn.now),
                     command_id=message.command.command_id,
                     quantity=ticket.quantity,
                     limit_price=ticket.limit_price,
-                    reserve_price=ticket.reserve_price,
+                    reserve_price=max(ticket.reserve_price, order.reserve_price) if waits else ticket.reserve_price,
                 ),
                 turn,
             )
@@ -171,9 +171,9 @@ class OrderActor(Actor):
                     limit_price=ticket.limit_price,
                 ),
             )
-        self._answer(message.command, message.reply_to, refusal, turn)
+        self.answer(message.command, message.reply_to, refusal, turn)
 
-    def _not_theirs(self, command: ExecutionCommand | None) -> tuple[str, str] | None:
+    def not_theirs(self, command: ExecutionCommand | None) -> tuple[str, str] | None:
         order = self.order
         if order is None or (command is not None and command.subscriber_id != order.ticket.subscriber_id):
             return "UNKNOWN_ORDER", f"order_id: there is no order {self.id} of this subscriber"
@@ -197,7 +197,7 @@ class OrderActor(Actor):
         """The address of the venue that this ticket is for."""
         return f"venue/{ticket.venue}"
 
-    def _answer(
+    def answer(
         self, command: ExecutionCommand | None, reply_to: str, refusal: tuple[str, str] | None, turn: Turn
     ) -> None:
         code, reason = refusal or (None, None)

@@ -37,21 +37,21 @@ class PartActor(OrderActor):
     def _stop(self, message: CancelOrder, turn: Turn) -> None:
         """What the engine cancels (a kill, a regime) ends the whole block; a member cannot leave it alone."""
         order, command = self.order, message.command
-        refusal = self._not_theirs(command)
+        refusal = self.not_theirs(command)
         if order is None or refusal is not None or not order.open:
             refusal = refusal or ("ORDER_CLOSED", f"order_id: {self.id} is over already")
         elif command is not None:
             refusal = self._shared(order)
         else:
             turn.tell(self.venue_at(order.ticket), CancelOrder(reason=message.reason))
-        self._answer(command, message.reply_to, refusal, turn)
+        self.answer(command, message.reply_to, refusal, turn)
 
     def _change(self, message: ModifyOrder, turn: Turn) -> None:
         order = self.order
-        refusal = self._not_theirs(message.command)
+        refusal = self.not_theirs(message.command)
         if refusal is None and order is not None:
             refusal = self._shared(order)
-        self._answer(message.command, message.reply_to, refusal, turn)
+        self.answer(message.command, message.reply_to, refusal, turn)
 
     def _shared(self, order: Order) -> tuple[str, str]:
         block = self.venue_at(order.ticket).removeprefix("block/")

@@ -19,7 +19,7 @@ from actors.actor import Actor
 from actors.approvals import MAX_ORDERS
 from actors.journal import Batch, Key, Loaded, Mail, Prior, Start
 from actors.market import Market
-from actors.registry import KEYED, STARTS, key_of, kind_of
+from actors.registry import KEYED, STARTS, group_of, key_of, kind_of
 from actors.timers import Timers
 from actors.turn import Turn, outside
 from engine.codec import decode_message
@@ -131,12 +131,12 @@ class Partition:
         keys: dict[Key, None] = {}
         actors, known, absent = self.actors, self._known, self._absent
         for mail in islice(self.mail, MAX_TURNS):
-            to = mail.to
-            if to not in actors:
-                addresses[to] = None
+            if mail.to not in actors:
+                addresses[mail.to] = None
             if mail.message.__class__ in KEYED:
-                key = key_of(mail)
-                if key is not None and key not in known and key not in absent:
+                if getattr(mail.message, "group", None) is not None and (its := group_of(mail)) not in actors:
+                    addresses[its] = None
+                if (key := key_of(mail)) is not None and key not in known and key not in absent:
                     keys[key] = None
         return list(addresses), list(keys)
 

@@ -14,9 +14,10 @@ from msgspec.structs import replace
 
 from actors.actor import Actor
 from actors.turn import Turn
-from engine.commands import Envelope, Post, PostReceived, Recover, Tick
+from engine.commands import Recover, Tick
 from engine.desk import Posted, PostedMail
 from engine.events import MailAcknowledged, MailPosted, MailTaken
+from engine.post import Envelope, Post, PostReceived
 
 REPEAT_AFTER: Final = timedelta(seconds=1)
 WINDOW: Final = 256

@@ -21,6 +21,7 @@ from actors.venue import VenueActor
 from actors.work import WorkActor
 from engine.blocks import Enlist
 from engine.commands import PART, CommandDone, ReviewReplace, StartOrder, StartWork
+from engine.grouping import address_of
 from engine.idempotency import key_of as idempotency_key
 from engine.messages import CashMovement, ExecutionCommand, ExecutionRequest
 from engine.target_messages import TargetPositions
@@ -60,6 +61,11 @@ def kind_of(address: str) -> type[Actor]:
     if address.startswith(_WORKED):
         return WorkActor
     return PartActor if address.startswith(_PARTS) else KINDS[address[: address.index("/")]]
+
+
+def group_of(mail: Mail) -> str:
+    """The address of the group that this mail's request is for, which has to be in memory when it is decided."""
+    return address_of(mail.to.partition("/")[2], mail.message.group.group_id)
 
 
 def key_of(mail: Mail) -> Key | None:

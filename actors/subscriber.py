@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from msgspec.structs import replace
 
-from actors import amend, enlisted, gross, grouped, membership, regimes, steering, supervise, targets
+from actors import amend, enlisted, gross, grouped, membership, reducing, regimes, steering, supervise, targets
 from actors.actor import Actor
 from actors.candidate import Candidate
 from actors.turn import Turn
@@ -40,6 +40,7 @@ from engine.idempotency import Conflict, compare, fingerprint, key_of
 from engine.ledger import Balance, Position
 from engine.messages import CashMovement, ExecutionCommand, ExecutionRequest, Outcome, Subscriber, Subscription
 from engine.methods import Allocation, PercentChange, RiskBased
+from engine.reducing import AskPosition, PositionMoved
 from engine.refusal import Refusal
 from engine.risk import check, pre_checks
 from engine.sizing import Facts, Share, Sizing
@@ -219,12 +220,12 @@ class SubscriberActor(Actor):
             return sized
         quantity, limit, worked = sized.quantity, request.limit_price, None
         if request.plan is not None or not request.plain:
+            if request.group is not None:
+                position = grouped.counted(position, self.id, request.group, sized.side, turn)
             prepared = prepare(request, self.id, sized, route, spec, ledger.closable(position), turn)
             if isinstance(prepared, Refusal):
                 return prepared
             worked, quantity, limit = prepared, prepared.spec.quantity, prepared.judged_at
-            if request.group is not None:
-                position = grouped.counted(position, self.id, request.group, sized.side, turn)
         figures = measure(
             now,
             sized.side,
@@ -329,6 +330,8 @@ class SubscriberActor(Actor):
         )
         if self.aims and (aim := self.aims.get(f"{fill.exchange}:{fill.symbol}")) is not None:
             steering.heard(self, aim, ticket.order_id, message.working, turn)
+        if turn.reducing:
+            reducing.booked(ticket, turn)
 
     def _change_reservation(self, message: ChangeReservation, turn: Turn) -> None:
         turn.record(
@@ -345,6 +348,9 @@ class SubscriberActor(Actor):
         )
         if self.aims and (aim := self.aims.get(f"{message.exchange}:{message.symbol}")) is not None:
             steering.heard(self, aim, message.order_id, message.working, turn, message.ended, message.reason)
+
+    def _show_position(self, message: AskPosition, turn: Turn) -> None:
+        turn.tell(f"order/{message.order_id}", PositionMoved())
 
     def _fold(self, event: Any) -> None:
         for part, value in account.FOLD[event.__class__](self.parts, event):
@@ -369,5 +375,6 @@ class SubscriberActor(Actor):
         CashMovement: membership.cash,
         SetStatus: membership.set_status,
         FollowRegime: regimes.follow,
+        AskPosition: _show_position,
     }
     APPLY: ClassVar[Any] = dict.fromkeys(account.FOLD, _fold)

@@ -14,11 +14,11 @@ from actors.pace import Pace
 from actors.watch import Watch
 from actors.working import Working
 from engine.codec import decode_message
-from engine.commands import Post
 from engine.events import AlarmRaised, Event
 from engine.gate import Venue
 from engine.identity import ORDERS_PER_BATCH, order_id, partition_in, partition_of
 from engine.messages import Outcome
+from engine.post import Post
 from engine.rules import Rules
 
 INSIDE = frozenset({"subscriber", "strategy", "order", "venue", "desk", "dead", "door", "post", "group", "block"})
@@ -46,6 +46,7 @@ class Turn:
         "pace",
         "partition",
         "partitions",
+        "reducing",
         "rules",
         "sender",
         "sequence",
@@ -63,6 +64,8 @@ class Turn:
         self.pace = Pace()
         self.watch = Watch()
         self.working = Working()
+        self.reducing: dict[tuple[str, str], dict[str, None]] = {}
+        """By subscriber and instrument: the orders that must not fill more than the position holds."""
         self.now: datetime
         self.today = ""
         """The UTC day of `now`, as an ISO date."""

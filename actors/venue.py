@@ -109,6 +109,7 @@ class VenueActor(Actor):
                 time_in_force=ticket.time_in_force,
                 expires_at=ticket.expires_at,
                 short_sale=ticket.short_sale,
+                native=ticket.native,
             ),
         )
 

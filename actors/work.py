@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 
 from msgspec.structs import replace
 
-from actors import gross, grouped, held, regimes, windows
+from actors import gross, grouped, held, lost, modified, placing, reducing, regimes, release, resize, windows
 from actors.again import Again
 from actors.order import OrderActor
 from actors.turn import Turn
@@ -31,19 +31,18 @@ from engine.commands import (
     ModifyOrder,
     Recover,
     ReplaceApproved,
-    Reprice,
     StartOrder,
     StartWork,
     Tick,
 )
 from engine.control_commands import Constrain
-from engine.grouping import ReleaseOrder, ResizeOrder
-from engine.messages import ExecutionCommand
+from engine.grouping import RefuseMember, ReleaseOrder, ResizeOrder
 from engine.order import Order
-from engine.values import ZERO, OrderStatus, add, is_multiple, multiply, subtract
+from engine.reducing import PositionMoved
+from engine.values import ZERO, OrderStatus, add, subtract
 from engine.working import Piece, Work
 
-FOLLOWING: Final = frozenset({"POV", "ICEBERG", "SNIPER", "ADAPTIVE", "IMMEDIATE"})
+FOLLOWING: Final = frozenset({"POV", "ICEBERG", "SNIPER", "ADAPTIVE"})
 """Algorithms that look at the market again and again."""
 LOOK_EVERY: Final = timedelta(seconds=1)
 _MOMENTS: Final = 50
@@ -100,32 +99,44 @@ class WorkActor(OrderActor):
         if waiting is not None and waiting.ends_at is not None and turn.now >= waiting.ends_at:
             self.end("EXPIRED", "TIME_OVER", "its time was over before it began", turn)
         elif waiting is not None and message.release is not None:
-            held.release(self, waiting, message.release, turn)
+            release.send(self, waiting, message.release, turn)
         self.drive(turn)
 
     def end(self, status: Any, code: str, reason: str, turn: Turn) -> None:
         order: Order = self.parts[""]
-        ticket, rest = order.ticket, order.working
+        ticket, ended = order.ticket, work_.working(order).ended
+        if ended and status != "FILLED":
+            reason = f"{reason}; {ended}" if reason else ended
         missed = emulate.missed(work_.working(order).spec, order.filled)
         if missed is not None:
             code, reason = missed.code, f"{reason}: {missed.reason}" if reason else missed.reason
         about = order_.about(order, turn.now)
         turn.record(work_.WorkEnded(**about, status=status, code=code, reason=reason, filled=order.filled))
-        self.reserve_less(order, rest, turn, status, reason)
+        self.rebalance(order, turn, ended=status, reason=reason)
         turn.tell(f"venue/{ticket.venue}", AllowParent(order_id=self.id, quantity=ZERO))
         if missed is not None:
             turn.alarm(code, self.address, reason)
         if ticket.group:
             grouped.ended(order, status, turn)
+        reducing.watch(self, turn)
 
-    def reserve_less(
-        self, order: Order, units: Decimal, turn: Turn, ended: OrderStatus | None = None, reason: str = ""
+    def rebalance(
+        self,
+        before: Order,
+        turn: Turn,
+        released: Decimal = ZERO,
+        reserved: Decimal = ZERO,
+        ended: OrderStatus | None = None,
+        reason: str = "",
     ) -> None:
-        """Gives units of the reservation back to the subscriber; below zero it takes more. `ended`: as what it is
-        over, where that is why."""
-        if not units:
+        """Gives back to the owner what the order has reserved less than before, but for what a fill released; below
+        zero it takes more. `ended`: as what it is over, where that is why."""
+        after: Order = self.parts[""]
+        units = subtract(subtract(before.working, released), after.working)
+        amount = subtract(subtract(before.reserved, reserved), after.reserved)
+        if not units and not amount and not (ended and after.working):
             return
-        ticket = order.ticket
+        ticket = after.ticket
         turn.tell(
             ticket.owner,
             ChangeReservation(
@@ -134,12 +145,16 @@ class WorkActor(OrderActor):
                 symbol=ticket.symbol,
                 side=ticket.side,
                 working=units,
-                reserved=multiply(multiply(units, order.reserve_price), ticket.multiplier),
+                reserved=amount,
                 ended=ended,
                 reason=reason,
             ),
         )
-        gross.moved(self.parts[""], None, turn)
+        gross.moved(after, None, turn)
+
+    def resize(self, quantity: Decimal, reason: str, turn: Turn) -> None:
+        """The order is for this quantity from now on, as its reservation and the gate are."""
+        resize.amend(self, quantity, turn, reason)
 
     # what happens to it
 
@@ -154,9 +169,17 @@ class WorkActor(OrderActor):
         if work.works is not None:
             self._ask_algorithm(order, work, work.works, turn)
         elif work.held is not None:
-            held.follow(self, emulate.on_time(work.spec, work.held, turn.now, held.NO_CLOSABLE), turn)
+            held.drive(self, turn)
+        lost.give_up(self, turn)
 
     def _ask_algorithm(self, order: Order, work: Work, works: algo.Works, turn: Turn) -> None:
+        if reducing.only(order):
+            if not reducing.level(self, turn):
+                self.wake = turn.now + LOOK_EVERY
+                return
+            order = self.parts[""]
+            work = work_.working(order)
+            works = works if work.works is None else work.works
         instrument = order.ticket.instrument
         total = turn.market.volume(instrument)
         counted = total if self._counted is None else self._counted
@@ -185,7 +208,7 @@ class WorkActor(OrderActor):
         due = self._again.due(actions, work.children, turn.now)
         if len(due) < len(actions):
             actions, self.wake = due, turn.now + LOOK_EVERY
-        pieces, asked = self._placed(order, work, actions, turn), _asked(actions)
+        pieces, asked = placing.pieces(self, order, work, actions, turn), placing.asked(actions)
         if works.participation is not None:
             self._counted = total
         about = order_.about(order, turn.now)
@@ -199,11 +222,12 @@ class WorkActor(OrderActor):
                     volume=volume if works.participation is not None else None,
                 )
             )
-        self._tell_children(order, pieces, actions, turn)
+        placing.tell(self, order, pieces, actions, turn)
         for action in actions:
             if isinstance(action, algo.Finish):
                 over: Any = "FILLED" if action.ending == "FILLED" else "CANCELED" if order.cancelling else "EXPIRED"
-                self.end(over, action.ending if action.ending == "SHORTFALL" else "", action.reason, turn)
+                why = f"{order.reason}; {action.filled} filled" if order.cancelling else action.reason
+                self.end(over, action.ending if action.ending == "SHORTFALL" else "", why, turn)
 
     def next_look(self, now: datetime) -> datetime:
         """This order's own moment of the next second: of two orders with other ids, mostly another."""
@@ -230,45 +254,20 @@ class WorkActor(OrderActor):
         left = windows.left(order.ticket, turn)
         return (left is None or left > 0) and regimes.lets(order, more, turn)
 
-    def _placed(
-        self, order: Order, work: Work, actions: Sequence[algo.Action], turn: Turn
-    ) -> list[tuple[Piece, algo.Place]]:
-        """The children to be sent, with ids of their own."""
-        ticket = order.ticket
-        pieces: list[tuple[Piece, algo.Place]] = []
-        for action in actions:
-            if isinstance(action, algo.Place):
-                leg = work.placed + len(pieces)
-                piece = Piece(
-                    order_id=turn.order_id(ticket.venue, ticket.subscriber_id, self.id, leg),
-                    quantity=action.quantity,
-                    working=action.quantity,
-                    limit_price=action.limit_price,
-                )
-                pieces.append((piece, action))
-        return pieces
-
-    def _tell_children(
-        self, order: Order, pieces: Sequence[tuple[Piece, algo.Place]], actions: Sequence[algo.Action], turn: Turn
+    def send(
+        self,
+        order: Order,
+        piece: Piece,
+        order_type: Any,
+        time_in_force: Any,
+        turn: Turn,
+        display: Decimal | None = None,
     ) -> None:
-        for piece, place in pieces:
-            self.send(order, piece, place.order_type, place.time_in_force, turn)
-        venue = turn.peek(f"venue/{order.ticket.venue}")
-        modifies = venue is not None and venue.capabilities is not None and venue.capabilities.modify
-        for action in actions:
-            if isinstance(action, algo.Cancel):
-                turn.tell(f"order/{action.child_id}", CancelOrder(reason=f"by {self.id}"))
-            elif isinstance(action, algo.Replace) and modifies:
-                reprice = Reprice(quantity=action.quantity, limit_price=action.limit_price)
-                windows.sent(order.ticket, turn)
-                turn.tell(f"order/{action.child_id}", reprice)
-            elif isinstance(action, algo.Replace):
-                # Another is sent at the new price when this one is gone.
-                turn.tell(f"order/{action.child_id}", CancelOrder(reason=f"by {self.id}, for another price"))
-
-    def send(self, order: Order, piece: Piece, order_type: Any, time_in_force: Any, turn: Turn) -> None:
+        ticket = order.ticket
+        if order.reserve_price != ticket.reserve_price:
+            ticket = replace(ticket, reserve_price=order.reserve_price)
         child = work_.child_ticket(
-            order.ticket,
+            ticket,
             piece.order_id,
             piece.quantity,
             order_type,
@@ -276,6 +275,7 @@ class WorkActor(OrderActor):
             time_in_force,
             turn.now,
             work_.ends_at(work_.working(order)),
+            display,
         )
         turn.tell(f"order/{piece.order_id}", StartOrder(ticket=child))
         windows.sent(order.ticket, turn)
@@ -286,8 +286,8 @@ class WorkActor(OrderActor):
         order = self.order
         if order is None:
             return
-        # A group sees itself to what is refused.
-        waits = report.asked and not order.ticket.group
+        # Whoever has it resized sees to what is refused.
+        waits = report.asked and not order.ticket.group and not reducing.only(order)
         turn.record(
             work_.ChildMoved(
                 **order_.about(order, turn.now),
@@ -297,13 +297,19 @@ class WorkActor(OrderActor):
                 notional=report.notional,
                 commission=report.commission,
                 released=report.released,
+                ended=report.ended,
             )
         )
-        moved: Order = self.parts[""]
-        self.reserve_less(order, subtract(subtract(order.working, report.released), moved.working), turn)
+        self.rebalance(order, turn, report.released, report.reserved)
         if order.ticket.group:
-            grouped.child(self, order, report, turn)
+            grouped.child(order, report, turn)
+        if work_.working(order).held is not None:
+            resize.child(self, order, report, turn)
+            if report.ended:
+                held.stopped(self, report, turn)
         after: Order = self.parts[""]
+        if not after.open:
+            lost.found(report, turn)
         work = work_.working(after)
         if after.open and work.held is not None and not work.children:
             held.child_over(self, after, work, work.held, turn)
@@ -318,12 +324,15 @@ class WorkActor(OrderActor):
             held.insist(self, turn)
             held.watch(self, turn)
 
+    def _position_moved(self, _: PositionMoved, turn: Turn) -> None:
+        self.drive(turn)
+
     def _recover_work(self, _: Recover, turn: Turn) -> None:
         self.drive(turn)
 
     def _cancel_work(self, message: CancelOrder, turn: Turn) -> None:
         order, command = self.order, message.command
-        refusal = self._not_theirs(command)
+        refusal = self.not_theirs(command)
         if refusal is None and order is not None:
             if not order.open:
                 refusal = ("ORDER_CLOSED", f"order_id: {self.id} is {order.status} already")
@@ -336,52 +345,7 @@ class WorkActor(OrderActor):
                     held.follow(self, emulate.on_cancel(waiting, message.reason), turn)
                 else:
                     self.drive(turn)
-        self._answer(command, message.reply_to, refusal, turn)
-
-    def _modify_work(self, message: ModifyOrder, turn: Turn) -> None:
-        order, command = self.order, message.command
-        refusal = self._not_theirs(command) or self._unamendable(command)
-        if refusal is not None or order is None:
-            self._answer(command, message.reply_to, refusal, turn)
-            return
-        self.ask_review(order, message, turn)
-
-    def _unamendable(self, command: ExecutionCommand) -> tuple[str, str] | None:
-        """Why the order cannot be changed so: while it works, its price may only become stricter."""
-        order: Order = self.parts[""]
-        works = work_.working(order).works
-        if order.status not in ("WORKING", "PARTIALLY_FILLED") or works is None:
-            what = order.status if works is not None else "held at our side"
-            return "NOT_MODIFIABLE", f"order_id: {self.id} is {what}; cancel it and send another"
-        quantity, price, limit = command.quantity, command.limit_price, order.limit_price
-        if quantity is not None and quantity <= order.filled:
-            return "BELOW_FILLED", f"quantity: {order.filled} of {self.id} is filled already, got {quantity}"
-        if quantity is not None and not is_multiple(quantity, works.parent.lot_size):
-            return "OFF_LOT", f"quantity: {quantity} is not a multiple of lot_size {works.parent.lot_size}"
-        if price is not None and limit is not None and (price > limit if order.ticket.side == "BUY" else price < limit):
-            return "NOT_MODIFIABLE", f"limit_price: {price} is looser than {limit}, at which {self.id} is reserved"
-        return None
-
-    def _amend(self, message: ReplaceApproved, turn: Turn) -> None:
-        order = self.order
-        refusal = self._not_theirs(message.command) or self._unamendable(message.command)
-        if refusal is None and order is not None:
-            ticket = message.ticket
-            turn.record(
-                work_.WorkAmended(
-                    **order_.about(order, turn.now),
-                    quantity=ticket.quantity,
-                    limit_price=ticket.limit_price,
-                    command_id=message.command.command_id,
-                )
-            )
-            after: Order = self.parts[""]
-            self.reserve_less(order, subtract(order.working, after.working), turn)
-            turn.tell(f"venue/{ticket.venue}", AllowParent(order_id=self.id, quantity=ticket.quantity))
-            if order.ticket.group:
-                grouped.amended(order, ticket.quantity, turn)
-            self.drive(turn)
-        self._answer(message.command, message.reply_to, refusal, turn)
+        self.answer(command, message.reply_to, refusal, turn)
 
     def _folded(self, event: Any) -> None:
         self.put("", work_.after(self.parts.get(""), event))
@@ -391,13 +355,15 @@ class WorkActor(OrderActor):
         ChildReport: _child,
         MarketMoved: held.market,
         CancelOrder: _cancel_work,
-        ModifyOrder: _modify_work,
-        ReplaceApproved: _amend,
+        ModifyOrder: modified.modify,
+        ReplaceApproved: modified.approved,
         Tick: _tick_work,
         Recover: _recover_work,
         Constrain: regimes.constrain,
         ReleaseOrder: grouped.released,
         ResizeOrder: grouped.resized,
+        RefuseMember: grouped.refuse,
+        PositionMoved: _position_moved,
     }
     APPLY: ClassVar[Any] = dict.fromkeys(work_.FOLDED, _folded)
 
@@ -409,8 +375,3 @@ def _units(actions: Sequence[algo.Action]) -> Decimal:
         if isinstance(action, algo.Place):
             total = add(total, action.quantity)
     return total
-
-
-def _asked(actions: Sequence[algo.Action]) -> tuple[str, ...]:
-    """The children that are asked to change or to end."""
-    return tuple(action.child_id for action in actions if isinstance(action, algo.Cancel | algo.Replace))

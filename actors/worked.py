@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -15,15 +15,19 @@ from engine.algos.contract import Algorithm, Iceberg, Parent, Works
 from engine.algos.start import Known, begin
 from engine.commands import StartWork, Ticket
 from engine.config import InstrumentSpec
-from engine.emulate import Held, Release, hold, reducible
+from engine.emulate import Held, Release, dearest, hold, reducible
 from engine.gate import Venue
 from engine.grouping import linked
-from engine.messages import ExecutionRequest
+from engine.instructions import PRICED, TRAILING, TRIGGERED
+from engine.messages import ExecutionRequest, Quote
+from engine.modification import WAITING
+from engine.native import native
 from engine.plan import ExecutionPlan
 from engine.refusal import Refusal
 from engine.sizing import Sized
-from engine.specification import Emulator, Specification
+from engine.specification import Specification
 from engine.translate import translate
+from engine.triggers import Trigger, trail
 from engine.values import floor_to
 
 ALGORITHMS: Final[dict[str, Algorithm]] = {
@@ -36,7 +40,6 @@ ALGORITHMS: Final[dict[str, Algorithm]] = {
     "ADAPTIVE": "ADAPTIVE",
 }
 """Our algorithm for each style."""
-WAITING: Final[frozenset[Emulator]] = frozenset({"TRIGGER", "ON_OPEN", "ON_CLOSE"})
 UNPLANNED: Final = ExecutionPlan(plan_id="EXP_20000101_000000_00000")
 """What an iceberg order without a plan is worked under: nothing asked."""
 FOR_EVER: Final = timedelta(days=3650)
@@ -49,9 +52,11 @@ class Prepared(Struct, frozen=True, gc=False):
     works: Works | None = None
     held: Held | None = None
     release: Release | None = None
-    mark: Decimal | None = None
-    """The market's price now, of an order that is held."""
     reason: str = ""
+    market: Decimal | None = None
+    """The market's price when it was decided."""
+    trail: Trigger | None = None
+    """Where a stop that trails begins, whoever follows it."""
 
     @property
     def here(self) -> bool:
@@ -67,15 +72,19 @@ class Prepared(Struct, frozen=True, gc=False):
     @property
     def waits(self) -> bool:
         """Whether its price is not of now, so that nothing says how far from the market it may be."""
-        return not WAITING.isdisjoint(self.spec.emulators)
+        spec = self.spec
+        late = spec.kind in TRIGGERED or spec.kind in TRAILING or spec.time_in_force in ("OPG", "CLS")
+        return late or not WAITING.isdisjoint(spec.emulators)
 
     @property
     def judged_at(self) -> Decimal | None:
-        """The price that risk judges, and reserves: of an order that waits the highest it names, and of a stop the
-        market's where that is beyond it already: there it is sent at once."""
-        spec = self.spec
-        market = self.mark if spec.kind == "STOP" else None
-        prices = (spec.limit_price, spec.stop_price if self.waits else None, market)
+        """The price that risk judges, and reserves: of an order that waits the highest it names. A purchase's stop that
+        trails only falls, so what it is at first is the most."""
+        stop = self.spec.stop_price if self.spec.kind in TRIGGERED else None
+        # A stop that the market has passed is sent at once.
+        market = self.market if self.waits and self.spec.order_type not in PRICED else None
+        trailed = None if self.trail is None else dearest(self.spec, Held(trigger=self.trail))
+        prices = (self.spec.limit_price, stop, trailed, market)
         return max((price for price in prices if price is not None), default=None)
 
     def shape(self, ticket: Ticket) -> Ticket:
@@ -87,6 +96,7 @@ class Prepared(Struct, frozen=True, gc=False):
             time_in_force=spec.time_in_force,
             limit_price=spec.limit_price,
             expires_at=spec.expires_at,
+            native=native(spec),
         )
 
     def start(self, ticket: Ticket) -> StartWork:
@@ -127,32 +137,44 @@ def prepare(
         if isinstance(joined, Refusal):
             return joined
         spec = joined
+    closable = reducible(spec.side, closable)
     if "REDUCE_ONLY" in spec.emulators:
         reduced = _reduced(spec, closable)
         if isinstance(reduced, Refusal):
             return reduced
         spec = reduced
     if "ALGORITHM" in spec.emulators or "ICEBERG" in spec.emulators:
-        return _algorithm(request, subscriber_id, spec, instrument, arrival, turn)
-    if not spec.emulators or spec.emulators == ("REDUCE_ONLY",):
-        return Prepared(spec)
+        hides = venue.capabilities.display_quantity
+        return _algorithm(request, subscriber_id, spec, instrument, arrival, hides, turn)
+    quote, last = turn.market.quote(key, now), turn.market.last(key)
+    begins = _trail(spec, quote, last, now)
+    if isinstance(begins, Refusal):
+        return begins
+    if not spec.emulators:
+        return Prepared(spec, market=arrival, trail=begins)
     stale = request.expires_at
     if "MIN_FILL_FIRST" in spec.emulators and stale is not None and (spec.deadline is None or stale < spec.deadline):
         # Its second part is as immediate as the first: it is not sent once the request is stale.
         spec = replace(spec, deadline=stale, emulators=tuple(dict.fromkeys((*spec.emulators, "WINDOW"))))
     sessions = turn.rules.coming(instrument.calendar, now)
-    held = hold(spec, now, turn.market.quote(key, now), turn.market.last(key), sessions, closable)
+    held = hold(spec, now, quote, last, sessions, closable)
     if isinstance(held, Refusal):
         return held
     release = held[1] if isinstance(held[1], Release) else None
-    return Prepared(spec, held=held[0], release=release, mark=arrival, reason=", ".join(spec.emulators))
+    return Prepared(spec, held=held[0], release=release, reason=", ".join(spec.emulators), market=arrival, trail=begins)
+
+
+def _trail(spec: Specification, quote: Quote | None, last: Decimal | None, now: datetime) -> Trigger | Refusal | None:
+    """Where a stop that trails begins; None of any other order."""
+    if spec.kind not in TRAILING:
+        return None
+    return trail(spec.side, spec.told.trail_amount, spec.told.trail_pct, quote, last, now)
 
 
 def _reduced(spec: Specification, closable: Decimal) -> Specification | Refusal:
-    """Capped to what the position holds now; an order that waits would have to be capped again when it is sent."""
-    if WAITING.intersection(spec.emulators):
-        return Refusal("VENUE_CANNOT", "instructions.reduce_only: an order that waits at our side cannot promise it")
-    most = floor_to(reducible(spec.side, closable), spec.lot_size)
+    """Capped to what the position holds now; it is capped again whenever something of it is sent, and shrinks with the
+    position."""
+    most = floor_to(closable, spec.lot_size)
     if not most:
         return Refusal(
             "NOTHING_TO_REDUCE", f"instructions.reduce_only: no position is left for a {spec.side} to reduce"
@@ -166,6 +188,7 @@ def _algorithm(
     spec: Specification,
     instrument: InstrumentSpec,
     arrival: Decimal | None,
+    hides: bool,
     turn: Turn,
 ) -> Prepared | Refusal:
     now = turn.now
@@ -190,6 +213,7 @@ def _algorithm(
         window=FOR_EVER if end is None else max(end - now, _LEAST),
         curve=turn.rules.curves.get(f"{request.exchange}:{request.symbol}"),
         session=sessions[0] if sessions and sessions[0].opens_at <= now else None,
+        native_iceberg=hides,
     )
     begun = begin(plan, algorithm, parent, known)
     if isinstance(begun, Refusal):

@@ -7,7 +7,9 @@ from typing import Any, Final, Union
 from msgspec import json
 
 import engine.control_commands
-import engine.control_events  # noqa: F401 - their classes are found among the subclasses
+import engine.control_events
+import engine.post
+import engine.reducing  # noqa: F401 - their classes are found among the subclasses
 from engine import blocks, commands, events, grouping, messages, reports, target_events
 from engine.values import read_number
 from engine.work import FOLDED

@@ -6,12 +6,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from engine.algos.contract import Works
 from engine.controls import Scope
 from engine.emulate import Held, Release
 from engine.messages import ExecutionCommand, MarketData, Provenance, Subscriber
+from engine.native import Native
 from engine.specification import Specification
 from engine.values import ZERO, OrderStatus, OrderType, Side, TimeInForce, instrument_key
 from engine.working import Piece
@@ -72,6 +73,8 @@ class Ticket(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=
     """The end of its parent's time, from which on the gate lets nothing of it through."""
     group: str = ""
     """The group of its subscriber that it belongs to."""
+    native: Native | None = None
+    """What its venue is told beyond a plain order."""
 
     @property
     def instrument(self) -> str:
@@ -165,7 +168,8 @@ class Reprice(Command, frozen=True, kw_only=True):
 
 
 class ChildReport(Command, frozen=True, kw_only=True):
-    """What became of a child, told to its parent: as `engine.work.ChildMoved` has it."""
+    """What became of a child, told to its parent: as `engine.work.ChildMoved` has it; `reserved` is what went from the
+    reservation with the released units."""
 
     child: Piece
     open: bool
@@ -173,6 +177,8 @@ class ChildReport(Command, frozen=True, kw_only=True):
     notional: Decimal = ZERO
     commission: Decimal = ZERO
     released: Decimal = ZERO
+    reserved: Decimal = ZERO
+    ended: str = ""
     asked: bool = False
     """The venue has refused its cancel, or is being asked what it is: to ask for more waits for the answer."""
 
@@ -211,6 +217,8 @@ class ReviewReplace(Command, frozen=True, kw_only=True):
     filled: Decimal
     working: Decimal
     reserved: Decimal
+    waits: bool = False
+    """Its price is not of now, so that nothing says how far from the market it may be."""
 
 
 class BookFill(Command, frozen=True, kw_only=True):
@@ -370,31 +378,6 @@ class Introduce(Command, frozen=True, kw_only=True):
     """A subscriber from the configuration: counts unless the bus has said otherwise since."""
 
     subscriber: Subscriber
-
-
-class Post(Command, frozen=True, kw_only=True):
-    """Send this message to an address in another partition, until it is acknowledged."""
-
-    to: str
-    cause: str
-    message: Raw
-
-
-class Envelope(Command, frozen=True, kw_only=True):
-    """A message from another partition: `sequence` counts what that partition posted to this one."""
-
-    to: str
-    sender: int
-    sequence: int
-    cause: str
-    message: Raw
-
-
-class PostReceived(Command, frozen=True, kw_only=True):
-    """Another partition has everything up to this sequence."""
-
-    partition: int
-    sequence: int
 
 
 class Tick(Command, frozen=True, kw_only=True):

@@ -91,12 +91,18 @@ class Limits(Section, frozen=True, omit_defaults=True):
     allow_short: bool | None = None
 
 
+Native = Literal["STOP", "STOP_LIMIT", "display_quantity"]
+"""What the venue inside can be told to do itself, where our side does it otherwise."""
+
+
 class PaperVenue(Section, frozen=True):
-    """The venue inside: fills against market data, after `latency_ms`, at the costs given."""
+    """The venue inside: fills against market data, after `latency_ms`, at the costs given; `native` is what it does
+    itself beyond plain orders."""
 
     kind: Literal["paper"]
     commission: Schedule = FREE
     latency_ms: int = 0
+    native: frozenset[Native] = frozenset()
 
 
 class OtherVenue(Section, frozen=True):

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -44,6 +44,8 @@ class Held(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """The trigger's price when it fired."""
     joining: bool = False
     """It waits for its group first, and for nothing else before that."""
+    kept: bool = False
+    """A part of it is still to be sent: its venue was away when its time came."""
 
 
 class Release(Struct, frozen=True, gc=False, kw_only=True):
@@ -57,7 +59,7 @@ class Release(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Amend(Struct, frozen=True, gc=False):
-    """Replace the order's total quantity, what is filled of all its parts included, by this."""
+    """The order is for this quantity, what is filled of all its parts included: more may not be at the venue."""
 
     quantity: Decimal
 
@@ -155,6 +157,18 @@ def reducible(side: Side, closable: Decimal) -> Decimal:
     return max(ZERO, closable if side == "SELL" else minus(closable))
 
 
+def most(filled: Decimal, closable: Decimal, lot_size: Decimal) -> Decimal:
+    """What an order may fill in all, of which so much is filled, where `closable` units are left for it to take."""
+    return add(filled, down(closable, lot_size))
+
+
+def dearest(spec: Specification, held: Held) -> Decimal | None:
+    """The highest price that an order which waits names by now: its stop, or the limit that follows from it."""
+    stop = held.stop if held.trigger is None else held.trigger.price
+    prices = [price for price in (stop, limit_of(spec, replace(held, stop=stop))) if price is not None]
+    return up(max(prices), spec.tick_size) if prices else None
+
+
 def due(held: Held) -> datetime | None:
     """When `on_time` has something to do next, or None."""
     times = [held.ends_at] if held.phase in ("WAITING", "FIRST", "LAST") else []
@@ -213,7 +227,7 @@ def more(spec: Specification, held: Held, quantity: Decimal) -> Release:
     return Release(
         quantity=quantity,
         order_type=spec.order_type,
-        limit_price=_limit(spec, held),
+        limit_price=limit_of(spec, held),
         time_in_force=spec.time_in_force,
         expires_at=spec.expires_at,
     )
@@ -226,15 +240,15 @@ def on_position(spec: Specification, held: Held, filled: Decimal, closable: Deci
     """
     if "REDUCE_ONLY" not in spec.emulators or held.phase not in ("FIRST", "LAST") or held.total is None:
         return held, None
-    most = add(filled, down(closable, spec.lot_size))
-    if most >= held.total:
+    total = most(filled, closable, spec.lot_size)
+    if total >= held.total:
         return held, None
     if held.phase == "FIRST":
         # What is at the venue ends at once by itself; only the rest is still to be sent.
-        return replace(held, total=most), None
-    if most <= filled:
-        return replace(held, phase="ENDING", total=filled), Withdraw(*_NOTHING)
-    return replace(held, total=most), Amend(most)
+        return replace(held, total=total), None
+    if total <= filled:
+        return replace(held, phase="ENDING", total=filled), Withdraw(*NOTHING)
+    return replace(held, total=total), Amend(total)
 
 
 def on_child_over(spec: Specification, held: Held, filled: Decimal, first_price: Decimal | None, now: datetime) -> Step:
@@ -250,7 +264,7 @@ def on_child_over(spec: Specification, held: Held, filled: Decimal, first_price:
     if "MIN_FILL_FIRST" in spec.emulators:
         if spec.min_quantity is not None and filled < spec.min_quantity:
             return over, End("CANCELED", "MIN_FILL_NOT_MET", f"{spec.min_quantity} could not be filled at once")
-        return _sent(spec, held, "LAST", rest, spec.order_type, _limit(spec, held), "IOC")
+        return _sent(spec, held, "LAST", rest, spec.order_type, limit_of(spec, held), "IOC")
     if first_price is None:
         return over, End("CANCELED", "NO_MARKET", "nothing was filled at once, so there is no price for the rest")
     limit = stricter(spec.side, spec.limit_price, _strict(spec.side, first_price, spec.tick_size))
@@ -273,7 +287,7 @@ def missed(spec: Specification, filled: Decimal) -> Refusal | None:
     return Refusal("MIN_FILL_NOT_MET", f"plan.min_fill_ratio: {filled} filled, at least {spec.min_quantity} asked for")
 
 
-_NOTHING = ("NOTHING_TO_REDUCE", "instructions.reduce_only: there is no position that this order would reduce")
+NOTHING: Final = ("NOTHING_TO_REDUCE", "instructions.reduce_only: there is no position that this order would reduce")
 
 
 def _release(spec: Specification, held: Held, closable: Decimal) -> Step:
@@ -283,9 +297,9 @@ def _release(spec: Specification, held: Held, closable: Decimal) -> Step:
     if "REDUCE_ONLY" in spec.emulators:
         total = min(total, down(closable, spec.lot_size))
         if total <= ZERO:
-            return replace(held, phase="OVER"), End("CANCELED", *_NOTHING)
+            return replace(held, phase="OVER"), End("CANCELED", *NOTHING)
     held = replace(held, total=total)
-    limit = _limit(spec, held)
+    limit = limit_of(spec, held)
     if "MARKET_TO_LIMIT" in spec.emulators:
         return _sent(spec, held, "FIRST", total, spec.order_type, limit, "IOC")
     if "MIN_FILL_FIRST" not in spec.emulators or spec.min_quantity is None:
@@ -315,17 +329,17 @@ def _sent(
     return replace(held, phase=phase), release
 
 
-def _limit(spec: Specification, held: Held) -> Decimal | None:
+def limit_of(spec: Specification, held: Held) -> Decimal | None:
     """The limit at release: a trailing stop's follows from where the stop was then, rounded to the strict side."""
-    limit, stop, offset = spec.limit_price, held.stop, spec.told.limit_offset
+    found, stop, offset = spec.limit_price, held.stop, spec.told.limit_offset
     if stop is None:
-        return limit
+        return found
     if offset is not None:
         beyond = subtract(stop, offset) if spec.side == "SELL" else add(stop, offset)
-        limit = _strict(spec.side, beyond, spec.tick_size)
+        found = _strict(spec.side, beyond, spec.tick_size)
     if spec.slippage is not None:
-        limit = stricter(spec.side, limit, bound(spec.side, stop, spec.slippage, spec.tick_size))
-    return limit
+        found = stricter(spec.side, found, bound(spec.side, stop, spec.slippage, spec.tick_size))
+    return found
 
 
 def _strict(side: Side, price: Decimal, tick: Decimal) -> Decimal:

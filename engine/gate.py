@@ -14,6 +14,8 @@ from msgspec import Struct
 from engine.commands import Ticket
 from engine.controls import Controls
 from engine.controls import killed as killed_in
+from engine.instructions import PRICED
+from engine.native import undeclared
 from engine.refusal import Refusal
 from engine.reports import Capabilities
 from engine.values import ZERO, add
@@ -83,7 +85,11 @@ def check(
         return Refusal("GATE_WRONG_VENUE", f"order {order_id} is approved for {ticket.venue}, not {venue.name}")
     if quantity <= ZERO or quantity > ticket.quantity:
         return Refusal("GATE_QUANTITY", f"order {order_id}: {quantity} is not within the approved {ticket.quantity}")
-    if (limit is None) != (ticket.order_type == "MARKET") or (limit is not None and limit <= ZERO):
+    if ticket.native is not None and venue.capabilities is not None:
+        lacks = undeclared(venue.capabilities, ticket.order_type, ticket.time_in_force, ticket.native)
+        if lacks:
+            return Refusal("GATE_NATIVE", f"order {order_id}: {lacks}")
+    if (limit is None) == (ticket.order_type in PRICED) or (limit is not None and limit <= ZERO):
         return Refusal("GATE_PRICE", f"order {order_id}: limit price {limit} does not fit {ticket.order_type}")
     if limit is not None and ticket.limit_price is not None and worse(ticket, limit):
         return Refusal("GATE_PRICE", f"order {order_id}: {limit} is worse than the approved {ticket.limit_price}")

@@ -77,6 +77,13 @@ class ReleaseOrder(Command, frozen=True, kw_only=True):
     quantity: Decimal
 
 
+class RefuseMember(Command, frozen=True, kw_only=True):
+    """The group does not take the order: it is over before it began."""
+
+    code: str
+    reason: str
+
+
 class ResizeOrder(Command, frozen=True, kw_only=True):
     """Work this quantity in all from now on, what is filled included."""
 
@@ -99,8 +106,6 @@ def linked(spec: Specification, membership: Membership) -> Specification | Refus
     if ("ALGORITHM" in spec.emulators or "ICEBERG" in spec.emulators) and (waits or resized):
         reason = "an order that is worked in slices can neither wait for its parent nor be updated by others"
         return Refusal("VENUE_CANNOT", f"group.role: {reason}; send it whole")
-    if "REDUCE_ONLY" in spec.emulators and waits:
-        return Refusal("VENUE_CANNOT", "instructions.reduce_only: an order that waits at our side cannot promise it")
     if "GROUP" in spec.emulators:
         return spec
     honoured = tuple(one for one in spec.honoured if one.field != "group")

@@ -186,11 +186,27 @@ def on_end(group: Group, order_id: str, how: Ending) -> Step:
 
 
 def on_replace(group: Group, order_id: str, quantity: Decimal) -> Step:
-    """A client made one member's total quantity this, and the venue took it."""
+    """A client made one member's total quantity this. Those follow that were for the same: the other legs of an OUO,
+    and with the parent of a BRACKET its children. A member that is out is told what it is for now, which may be less:
+    the child of a bracket never covers more than is filled of its parent."""
     member = _find(group, order_id)
-    if member is None or member.standing == "OVER":
+    if member is None or member.standing not in ("HELD", "ACTIVE"):
         return group, ()
-    return _settled(_with(group, replace(member, asked=quantity, quantity=quantity)), "")
+    asked = quantity
+    if group.kind == "OUO":
+        asked = add(quantity, _filled(other for other in group.members if other.order_id != order_id))
+    for other in group.members:
+        leads = group.kind == "OUO" or (group.kind == "BRACKET" and member.role == "PARENT")
+        if leads and other.order_id != order_id and other.asked == member.asked:
+            group = _with(group, replace(other, asked=asked))
+    size = quantity
+    if group.kind == "BRACKET" and member.role == "CHILD" and member.standing == "ACTIVE":
+        size = _size(_with(group, replace(member, asked=asked)), _parent(group), replace(member, asked=asked))
+    group = _with(group, replace(member, asked=asked, quantity=size))
+    after, actions = _settled(group, "")
+    if member.standing == "ACTIVE" and size > member.filled:
+        return after, (ResizeMember(order_id, size), *actions)
+    return after, actions
 
 
 def cancel(group: Group | None, group_id: str) -> Step | Refusal:

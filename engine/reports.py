@@ -11,6 +11,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from engine.native import Native
 from engine.plan import Style
 from engine.values import GroupKind, OrderType, Side, TimeInForce
 
@@ -61,7 +62,11 @@ class Capabilities(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tr
 
 
 class SubmitOrder(PortMessage, frozen=True, kw_only=True):
-    """A new order. `expires_at` is the session's end for DAY; `short_sale` marks what opens or adds to a short."""
+    """A new order. `expires_at` is the session's end for DAY; `short_sale` marks what opens or adds to a short.
+
+    `native` is what is asked beyond a plain order. A venue that cannot do all of it rejects the order, with
+    VENUE_CANNOT and the field in the reason (`engine.native.undeclared`).
+    """
 
     client_order_id: str
     account: str
@@ -76,6 +81,7 @@ class SubmitOrder(PortMessage, frozen=True, kw_only=True):
     time_in_force: TimeInForce
     expires_at: datetime | None = None
     short_sale: bool = False
+    native: Native | None = None
 
 
 class CancelVenueOrder(PortMessage, frozen=True, kw_only=True):

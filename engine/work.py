@@ -18,6 +18,7 @@ from engine.algos.work import amended, stopped
 from engine.commands import Ticket
 from engine.emulate import Held
 from engine.events import Event, OrderEvent
+from engine.native import of_child
 from engine.order import Order
 from engine.specification import Specification
 from engine.values import EXACT, ZERO, OrderType, TimeInForce, add, subtract
@@ -50,7 +51,7 @@ class WorkMoved(OrderEvent, frozen=True, kw_only=True):
 class ChildMoved(OrderEvent, frozen=True, kw_only=True):
     """What became of a child: the child as it is now, and what this added to the parent.
 
-    `released` units left the reservation with the subscriber.
+    `released` units left the reservation with the subscriber. `ended` says how it ended, where nobody cancelled it.
     """
 
     child: Piece
@@ -59,6 +60,7 @@ class ChildMoved(OrderEvent, frozen=True, kw_only=True):
     notional: Decimal = ZERO
     commission: Decimal = ZERO
     released: Decimal = ZERO
+    ended: str = ""
 
 
 class WorkStopped(OrderEvent, frozen=True, kw_only=True):
@@ -69,11 +71,14 @@ class WorkStopped(OrderEvent, frozen=True, kw_only=True):
 
 
 class WorkAmended(OrderEvent, frozen=True, kw_only=True):
-    """The order has this total quantity and limit price from now on."""
+    """The order has this total quantity and limit price from now on, and is reserved at `reserve_price` where that is
+    another."""
 
     quantity: Decimal
     limit_price: Decimal | None = None
+    reserve_price: Decimal | None = None
     command_id: str = ""
+    reason: str = ""
 
 
 class WorkConstrained(OrderEvent, frozen=True, kw_only=True):
@@ -85,9 +90,10 @@ class WorkConstrained(OrderEvent, frozen=True, kw_only=True):
 
 
 class WorkEnded(OrderEvent, frozen=True, kw_only=True):
-    """Nothing is open at the venue and nothing more will be sent."""
+    """Nothing is open at the venue and nothing more will be sent. A child that its venue does not know stays counted:
+    what it may still fill stays reserved."""
 
-    status: Literal["FILLED", "CANCELED", "EXPIRED"]
+    status: Literal["FILLED", "CANCELED", "EXPIRED", "REJECTED"]
     code: str = ""
     reason: str = ""
     filled: Decimal
@@ -141,6 +147,7 @@ def child_ticket(
     time_in_force: TimeInForce,
     now: datetime,
     ends_at: datetime | None = None,
+    display: Decimal | None = None,
 ) -> Ticket:
     """A child's ticket: risk approved the parent, at the parent's reserve price, and the gate counts them together."""
     return replace(
@@ -155,6 +162,7 @@ def child_ticket(
         expires_at=parent.expires_at if time_in_force in ("DAY", "GTD") else None,
         approved_at=now,
         ends_at=ends_at,
+        native=of_child(parent.native, quantity, display),
     )
 
 
@@ -216,7 +224,8 @@ def _child_moved(order: Order, work: Work, event: ChildMoved) -> Order:
         price = EXACT.divide(event.notional, event.filled) if event.notional else None
     filled = add(order.filled, event.filled)
     # Less may be needed than is reserved: after a fill of a child that was over, or where the order was made smaller.
-    needed = max(out(children), subtract(order.quantity, filled), ZERO)
+    rest = subtract(order.quantity, filled) if order.open else ZERO
+    needed = max(out(children), rest, ZERO)
     status = order.status
     if event.filled and status == "WORKING":
         status = "PARTIALLY_FILLED"
@@ -227,7 +236,7 @@ def _child_moved(order: Order, work: Work, event: ChildMoved) -> Order:
         notional=add(order.notional, event.notional),
         commission=add(order.commission, event.commission),
         working=min(subtract(order.working, event.released), needed),
-        work=replace(work, children=children, first_price=price),
+        work=replace(work, children=children, first_price=price, ended=event.ended or work.ended),
         updated_at=event.at,
     )
 
@@ -246,13 +255,17 @@ def _stopped(order: Order, work: Work, event: WorkStopped) -> Order:
 
 def _amended(order: Order, work: Work, event: WorkAmended) -> Order:
     works = None if work.works is None else amended(work.works, event.quantity, event.limit_price)
-    spec = work.spec if work.held is None else replace(work.spec, quantity=event.quantity)
+    spec = work.spec
+    if work.held is not None:
+        spec = replace(spec, quantity=event.quantity, limit_price=event.limit_price)
     return replace(
         order,
         quantity=event.quantity,
         limit_price=event.limit_price,
         # What is at the venue stays reserved until it is over there.
         working=max(out(work.children), subtract(event.quantity, order.filled)),
+        reserve_price=order.reserve_price if event.reserve_price is None else event.reserve_price,
+        reason=event.reason or order.reason,
         work=replace(work, spec=spec, works=works),
         updated_at=event.at,
     )
@@ -267,7 +280,7 @@ def _ended(order: Order, work: Work, event: WorkEnded) -> Order:
         order,
         status=event.status,
         quantity=event.filled if event.status == "FILLED" else order.quantity,
-        working=ZERO,
+        working=out(work.children),
         reason=event.reason or order.reason,
         updated_at=event.at,
     )

@@ -16,7 +16,8 @@ from engine.values import ZERO, add
 class Piece(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """An open child: its whole quantity, what is filled of it and what may still be.
 
-    `pending`: it was asked to change or to end, and has not answered.
+    `pending`: it was asked to change or to end, and has not answered. `lost`: it is UNKNOWN, its venue
+    was asked about it and does not know it.
     """
 
     order_id: str
@@ -25,6 +26,7 @@ class Piece(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     working: Decimal
     limit_price: Decimal | None = None
     pending: bool = False
+    lost: bool = False
 
 
 def out(pieces: Iterable[Piece]) -> Decimal:
@@ -39,7 +41,8 @@ class Work(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """How an order is worked and how far that has come; `children` are the open ones, oldest first.
 
     `placed` counts all children. `volume` is what the market traded since the start, as far as an algorithm was told.
-    `first_price` is the price of the first fill. `paused` and `most` (units of a child) are a regime's.
+    `first_price` is the price of the first fill. `ended` says how the last child ended that nobody had cancelled.
+    `paused` and `most` (units of a child) are a regime's.
     """
 
     spec: Specification
@@ -49,5 +52,6 @@ class Work(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     placed: int = 0
     volume: Decimal = ZERO
     first_price: Decimal | None = None
+    ended: str = ""
     paused: bool = False
     most: Decimal | None = None

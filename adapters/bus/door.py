@@ -17,7 +17,7 @@ from actors.market import Market
 from actors.turn import home_of
 from engine import intake
 from engine.codec import decode_message
-from engine.commands import Envelope, PostReceived, RefuseInput
+from engine.commands import RefuseInput
 from engine.identity import name_in, partition_of
 from engine.messages import (
     CashMovement,
@@ -28,6 +28,7 @@ from engine.messages import (
     Outcome,
     Subscriber,
 )
+from engine.post import Envelope, PostReceived
 from engine.refusal import Refusal
 from engine.target_messages import TargetPositions
 

@@ -24,4 +24,5 @@ def build(name: str, settings: PaperSettings | OtherVenue, data: Path, rules: Ru
         commission=settings.commission,
         latency_ms=settings.latency_ms,
         spec=rules.instrument,
+        natives=settings.native,
     )

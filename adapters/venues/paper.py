@@ -25,20 +25,15 @@ from typing import Any, Final
 
 import anyio.to_thread
 
-from adapters.venues.paper_exchange import MOST_OPEN, PaperExchange, Spec
+from adapters.venues.paper_exchange import MOST_OPEN, PaperExchange, Spec, capabilities
 from adapters.venues.paper_file import Count, PaperFile, Start, read_counts
 from adapters.venues.paper_order import tell_again
 from adapters.venues.port import Deliver
+from engine.config import Native
 from engine.messages import MarketData
-from engine.reports import Capabilities, SessionDown, SessionUp, VenueOrder
+from engine.reports import SessionDown, SessionUp, VenueOrder
 from engine.simulation.commission import FREE, Schedule
 
-CAPABILITIES: Final = Capabilities(
-    order_types=frozenset({"MARKET", "LIMIT"}),
-    times_in_force=frozenset({"DAY", "GTC", "IOC", "FOK"}),
-    modify=True,
-    deduplicates=True,
-)
 MOST_AT_ONCE: Final = 512
 """Messages answered in one go, so that a flood does not hold up the rest of the process."""
 MOST_MARKET_WAITING: Final = 100_000
@@ -53,7 +48,8 @@ class PaperVenue:
 
     `latency_ms` passes between `submit` and an order's arrival. `spec` gives an instrument's lot, to which what a bar
     offers (`participation` of its volume) is rounded down; without it, a lot is one unit.
-    An order past `most_open` open ones is rejected.
+    An order past `most_open` open ones is rejected. `natives` is what it does itself beyond plain orders; what is not
+    among them it rejects, and the engine does it.
     """
 
     def __init__(
@@ -65,12 +61,13 @@ class PaperVenue:
         spec: Spec | None = None,
         participation: Decimal = Decimal("0.1"),
         most_open: int = MOST_OPEN,
+        natives: frozenset[Native] = frozenset(),
     ) -> None:
         self.name = name
-        self.capabilities = CAPABILITIES
+        self.capabilities = capabilities(natives)
         self.market_dropped = 0
         self._file = PaperFile(path)
-        self._terms = (commission, spec, participation, most_open)
+        self._terms = (commission, spec, participation, most_open, natives)
         self._latency_s = latency_ms / 1000
         self._exchange: PaperExchange
         self._inbox: deque[Any] = deque()

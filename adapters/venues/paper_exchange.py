@@ -11,14 +11,17 @@ from decimal import Decimal
 from heapq import heappop, heappush
 from typing import Any, Final, Literal
 
+from msgspec.structs import replace
+
 from adapters.venues.paper_file import Start
 from adapters.venues.paper_order import Group, PaperOrder, bad_amounts, ending, not_open, problem, restored
-from engine.config import InstrumentSpec
+from engine.config import InstrumentSpec, Native
 from engine.messages import MarketData
 from engine.reports import (
     Accepted,
     CancelRejected,
     CancelVenueOrder,
+    Capabilities,
     Filled,
     Reconcile,
     Rejected,
@@ -29,13 +32,27 @@ from engine.reports import (
 )
 from engine.simulation.commission import FREE, Schedule, cost
 from engine.simulation.matching import Answer, Book
-from engine.values import EXACT, ONE, ZERO, instrument_key
+from engine.simulation.stops import Stops
+from engine.values import EXACT, ONE, ZERO, OrderType, instrument_key
 
 Spec = Callable[[str, str], InstrumentSpec | None]
 
 MOST_OPEN: Final = 1_000_000
 _FEW_EXPIRIES: Final = 1_000
+CAPABILITIES: Final = Capabilities(
+    order_types=frozenset({"MARKET", "LIMIT"}),
+    times_in_force=frozenset({"DAY", "GTC", "IOC", "FOK"}),
+    modify=True,
+    deduplicates=True,
+)
 _ABOUT_ONE: Final = (SubmitOrder, CancelVenueOrder, ReplaceVenueOrder)
+
+
+def capabilities(natives: frozenset[Native]) -> Capabilities:
+    """What the venue can do where it does these things itself."""
+    stops: frozenset[OrderType] = frozenset(kind for kind in ("STOP", "STOP_LIMIT") if kind in natives)
+    types = CAPABILITIES.order_types | stops
+    return replace(CAPABILITIES, order_types=types, display_quantity="display_quantity" in natives)
 
 
 class PaperExchange:
@@ -51,8 +68,10 @@ class PaperExchange:
         spec: Spec | None = None,
         participation: Decimal = ONE,
         most_open: int = MOST_OPEN,
+        natives: frozenset[Native] = frozenset(),
     ) -> None:
         self._venue = venue
+        self.capabilities = capabilities(natives)
         self._schedule = schedule
         self._free = schedule == FREE
         self._spec = spec
@@ -60,6 +79,7 @@ class PaperExchange:
         self._most_open = most_open
         self.orders: dict[str, PaperOrder] = {}
         self._books: dict[str, Book] = {}
+        self._stops: dict[str, Stops] = {}
         self._expiries: list[tuple[datetime, str]] = []
         self._number = start.order or epoch
         self._execution = start.execution or epoch
@@ -67,7 +87,8 @@ class PaperExchange:
         for row in start.open.orders:
             order = restored(row, start.open.executions.get(row.number, ()))
             self.orders[row.client_order_id] = order
-            self._book(order).rest(order.resting())
+            if order.stop_price is None or not self._waits(order, datetime.fromisoformat(order.accepted_at)):
+                self._book(order).rest(order.resting())
             self._watch(order)
 
     @property
@@ -131,7 +152,7 @@ class PaperExchange:
         )
         self.orders[name] = order
         group.touched[order.number] = order
-        reason = problem(message, group.now)
+        reason = problem(message, self.capabilities, group.now)
         if not reason and len(self.orders) > self._most_open:
             reason = f"more than {self._most_open} orders are open"
         if reason:
@@ -141,9 +162,37 @@ class PaperExchange:
         group.reports.append(
             Accepted(client_order_id=name, venue_order_id=f"{self._venue}-{order.number}", at=group.now)
         )
-        self._settle(order, self._book(order).arrive(order.resting()), group)
+        if order.stop_price is None:
+            self._settle(order, self._book(order).arrive(order.resting()), group)
+        elif not self._waits(order, group.now):
+            self._fire(order, group)
         if order.status == "WORKING":
             self._watch(order)
+
+    def _waits(self, order: PaperOrder, since: datetime) -> bool:
+        """Whether an order waits for its stop price, which the market has not reached."""
+        stop, terms = order.stop_price, order.terms
+        if stop is None:
+            return False
+        self._book(order)
+        return not self._stops[order.instrument].arrive(
+            terms.client_order_id, terms.order_type, terms.side, stop, since
+        )
+
+    def _fire(self, order: PaperOrder, group: Group) -> None:
+        """Its stop price is reached: it arrives in the book now."""
+        self._number += 1
+        order.place = self._number
+        group.touched[order.number] = order
+        self._settle(order, self._book(order).arrive(order.resting()), group)
+
+    def _withdraw(self, order: PaperOrder) -> None:
+        """Takes an order from wherever it waits."""
+        name = order.terms.client_order_id
+        if order.stop_price is None:
+            self._book(order).cancel(name)
+        else:
+            self._stops[order.instrument].remove(name)
 
     def _cancel(self, message: CancelVenueOrder, known: Mapping[str, str], group: Group) -> None:
         name = message.client_order_id
@@ -152,7 +201,7 @@ class PaperExchange:
             reason = not_open(known.get(name) if order is None else order.status)
             group.reports.append(CancelRejected(client_order_id=name, reason=reason, at=group.now))
             return
-        self._book(order).cancel(name)
+        self._withdraw(order)
         self._end(order, "CANCELED", "cancelled as asked", group)
 
     def _replace(self, message: ReplaceVenueOrder, known: Mapping[str, str], group: Group) -> None:
@@ -166,26 +215,35 @@ class PaperExchange:
         if reason := bad_amounts(order.terms.order_type, message.quantity, limit):
             group.reports.append(ReplaceRejected(client_order_id=name, reason=reason, at=group.now))
             return
-        book = self._book(order)
-        book.cancel(name)
-        self._number += 1
-        order.place = self._number
+        waits = order.stop_price is not None
+        if not waits:
+            self._book(order).cancel(name)
+            self._number += 1
+            order.place = self._number
         order.quantity = max(message.quantity, order.filled)
         order.limit_price = limit
         group.touched[order.number] = order
         group.reports.append(Replaced(client_order_id=name, quantity=order.quantity, limit_price=limit, at=group.now))
         if order.filled == order.quantity:
             order.status = "FILLED"
-        else:
-            self._settle(order, book.arrive(order.resting()), group)
+        elif not waits:
+            self._settle(order, self._book(order).arrive(order.resting()), group)
 
     def _hear(self, data: MarketData, group: Group) -> None:
         key = instrument_key(data.exchange, data.symbol)
         book = self._books.get(key)
         if book is None:
             book = self._books[key] = self._new_book(data.exchange, data.symbol)
+        stops = self._stops[key]
         for answer in book.hear(data):
-            self._settle(self.orders[answer.order.order_id], answer, group)
+            order = self.orders[answer.order.order_id]
+            self._settle(order, answer, group)
+            if answer.order.display is not None and answer.refreshed:
+                self._number += 1
+                order.place = self._number
+                book.refresh(answer.order.order_id, order.place)
+        for name in stops.hear(data):
+            self._fire(self.orders[name], group)
 
     def _settle(self, order: PaperOrder, answer: Answer, group: Group) -> None:
         """Takes over what the book did to an order."""
@@ -238,7 +296,7 @@ class PaperExchange:
             name = heappop(self._expiries)[1]
             order = self.orders.get(name)
             if order is not None and order.status == "WORKING":
-                self._book(order).cancel(name)
+                self._withdraw(order)
                 self._end(order, "EXPIRED", "the day is over", group)
 
     def _watch(self, order: PaperOrder) -> None:
@@ -253,5 +311,6 @@ class PaperExchange:
         return book
 
     def _new_book(self, exchange: str, symbol: str) -> Book:
+        self._stops[instrument_key(exchange, symbol)] = Stops()
         spec = None if self._spec is None else self._spec(exchange, symbol)
         return Book(self._participation, ONE if spec is None or spec.lot_size <= ZERO else spec.lot_size)

@@ -14,14 +14,16 @@ from msgspec import Struct, json
 
 from adapters.venues.paper_file import ExecutionRow, Known, OrderRow
 from adapters.venues.port import Report
-from engine.reports import Accepted, Canceled, Expired, Filled, NotFound, Rejected, Snapshot, SubmitOrder
+from engine.instructions import PRICED, RESTING
+from engine.native import Native, undeclared
+from engine.reports import Accepted, Canceled, Capabilities, Expired, Filled, NotFound, Rejected, Snapshot, SubmitOrder
 from engine.simulation.matching import Resting
-from engine.values import EXACT, ZERO, instrument_key
+from engine.values import EXACT, ZERO, instrument_key, read_number
 
 Status = Literal["WORKING", "FILLED", "CANCELED", "REJECTED", "EXPIRED"]
 
 _encode: Final = json.Encoder().encode
-_decode_terms: Final = json.Decoder(SubmitOrder).decode
+_decode_terms: Final = json.Decoder(SubmitOrder, dec_hook=read_number).decode
 
 
 class PaperOrder(Struct, kw_only=True):
@@ -51,7 +53,14 @@ class PaperOrder(Struct, kw_only=True):
             time_in_force=terms.time_in_force,
             limit_price=self.limit_price,
             filled=self.filled,
+            display=None if terms.native is None else terms.native.display_quantity,
         )
+
+    @property
+    def stop_price(self) -> Decimal | None:
+        """What the order still waits for: it stands in no queue before, and its place is its number."""
+        native = self.terms.native
+        return None if native is None or self.place != self.number else native.stop_price
 
 
 class Group:
@@ -92,15 +101,15 @@ class Group:
         return rows
 
 
-def problem(order: SubmitOrder, now: datetime) -> str:
+def problem(order: SubmitOrder, can: Capabilities, now: datetime) -> str:
     """Why the venue does not take this order, or nothing. Nobody has checked it before: a venue trusts no one."""
-    if order.order_type not in ("MARKET", "LIMIT"):
-        return f"order_type: {order.order_type} is not known here"
-    if order.time_in_force not in ("DAY", "GTC", "IOC", "FOK"):
-        return f"time_in_force: {order.time_in_force} is not known here"
+    if lacks := undeclared(can, order.order_type, order.time_in_force, order.native):
+        return f"VENUE_CANNOT: {lacks}"
     if order.side not in ("BUY", "SELL"):
         return f"side: {order.side} is not known here"
     if reason := bad_amounts(order.order_type, order.quantity, order.limit_price):
+        return reason
+    if order.native is not None and (reason := _bad_native(order, order.native)):
         return reason
     expires_at = order.expires_at
     if order.time_in_force == "DAY" and expires_at is not None:
@@ -111,14 +120,28 @@ def problem(order: SubmitOrder, now: datetime) -> str:
     return ""
 
 
+def _bad_native(order: SubmitOrder, native: Native) -> str:
+    stop, shown = native.stop_price, native.display_quantity
+    if stop is not None and (not stop.is_finite() or stop <= ZERO):
+        return f"stop_price: must be above zero, got {stop}"
+    if shown is None:
+        return ""
+    if not shown.is_finite() or not ZERO < shown <= order.quantity:
+        return f"display_quantity: must be above zero and at most {order.quantity}, got {shown}"
+    if order.limit_price is None or order.time_in_force not in RESTING:
+        what = f"{order.order_type} {order.time_in_force}"
+        return f"display_quantity: a {what} order never rests at a price"
+    return ""
+
+
 def bad_amounts(order_type: str, quantity: Decimal, limit_price: Decimal | None) -> str:
     """Why these cannot be an order's quantity and limit, or nothing."""
     if not quantity.is_finite() or quantity <= ZERO:
         return f"quantity: must be above zero, got {quantity}"
-    if order_type == "MARKET":
-        return "" if limit_price is None else f"limit_price: a MARKET order takes none, got {limit_price}"
+    if order_type not in PRICED:
+        return "" if limit_price is None else f"limit_price: a {order_type} order takes none, got {limit_price}"
     if limit_price is None:
-        return "limit_price: a LIMIT order needs one"
+        return f"limit_price: a {order_type} order needs one"
     if not limit_price.is_finite() or limit_price <= ZERO:
         return f"limit_price: must be above zero, got {limit_price}"
     return ""

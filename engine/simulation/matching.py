@@ -4,6 +4,9 @@ Orders trade only against what the market has shown: the displayed size of a quo
 fraction of a bar's volume. Whatever one of them offers is given out once, across all orders in arrival order. The
 orders themselves are never liquidity for each other.
 
+An order that shows a part of itself trades one part in its turn; the next part stands at the end of the queue, behind
+all who waited. What it takes when it arrives it takes whole: nobody sees what is not in the book yet.
+
 What is simple here on purpose: an order at the price of a trade is filled by it, as if it stood first in the queue;
 bars are passed over in an instrument that is quoted, because they sum up what the quotes showed.
 """
@@ -29,7 +32,8 @@ _ALWAYS: Final = Decimal("-Infinity")
 
 
 class Resting(Struct, frozen=True, kw_only=True):
-    """An order as the market sees it. `place` grows with arrival; no `limit_price` means at any price."""
+    """An order as the market sees it. `place` grows with arrival; no `limit_price` means at any price. `display` is how
+    much of it is shown at a time: its parts are cut from its whole quantity, so what is filled says where it is."""
 
     order_id: str
     place: int
@@ -38,6 +42,14 @@ class Resting(Struct, frozen=True, kw_only=True):
     time_in_force: TimeInForce
     limit_price: Decimal | None = None
     filled: Decimal = ZERO
+    display: Decimal | None = None
+
+    @property
+    def shown(self) -> Decimal:
+        """What of it others see, and what may trade in its turn."""
+        if self.display is None:
+            return self.leaves
+        return min(self.leaves, EXACT.subtract(self.display, EXACT.remainder(self.filled, self.display)))
 
     @property
     def leaves(self) -> Decimal:
@@ -63,6 +75,12 @@ class Answer(Struct, frozen=True):
     def open(self) -> bool:
         """Whether the rest works on."""
         return self.canceled is None and self.order.filled < self.order.quantity
+
+    @property
+    def refreshed(self) -> bool:
+        """Whether all that it showed is traded: its next part needs a place at the end of the queue."""
+        order = self.order
+        return self.open and order.display is not None and not EXACT.remainder(order.filled, order.display)
 
 
 def acceptable(side: Side, limit_price: Decimal | None, price: Decimal) -> bool:
@@ -100,6 +118,7 @@ def fill(order: Resting, quantity: Decimal, price: Decimal) -> Answer:
         time_in_force=order.time_in_force,
         limit_price=order.limit_price,
         filled=EXACT.add(order.filled, quantity),
+        display=order.display,
     )
     return Answer(after, Execution(quantity, price))
 
@@ -183,7 +202,7 @@ class Book:
 
     def arrive(self, order: Resting) -> Answer:
         """A new order (or a replaced one, with its new place) meets the quote; its rest stays if it may."""
-        answer = self._meet(order)
+        answer = self._meet(order, order.leaves)
         if answer.open:
             self._add(answer.order)
         return answer
@@ -197,8 +216,15 @@ class Book:
         place = self._places.get(order_id)
         return None if place is None else self._remove(self._orders[place])
 
+    def refresh(self, order_id: str, place: int) -> None:
+        """The next part of an order that shows parts stands here from now on."""
+        order = self.cancel(order_id)
+        if order is not None:
+            self._add(replace(order, place=place))
+
     def hear(self, data: MarketData) -> list[Answer]:
-        """What new market data does to the orders that rest, in arrival order; only those it changed."""
+        """What new market data does to the orders that rest, in arrival order; only those it changed. For each answer
+        that is `refreshed`, the order wants a new place."""
         if isinstance(data, Quote):
             return self._quoted(data)
         if isinstance(data, Trade):
@@ -212,9 +238,10 @@ class Book:
         self.bid_left, self.ask_left = quote.bid_size, quote.ask_size
         buys = [] if self.ask is None else self._buys.reached(self.ask)
         sells = [] if self.bid is None else self._sells.reached(self.bid)
+        queue = self._in_turn(buys, sells)
         return [
-            self._changed(self._meet(order))
-            for order in self._in_turn(buys, sells)
+            self._changed(self._meet(order, order.shown), queue)
+            for order in queue
             if (self.ask_left if order.side == "BUY" else self.bid_left) > ZERO
         ]
 
@@ -223,12 +250,13 @@ class Book:
         left, price = trade.size, trade.price
         answers = []
         if price > ZERO:
-            for order in self._in_turn(self._buys.reached(price), self._sells.reached(price)):
+            queue = self._in_turn(self._buys.reached(price), self._sells.reached(price))
+            for order in queue:
                 if left <= ZERO:
                     break
-                quantity = min(order.leaves, left)
+                quantity = min(order.shown, left)
                 left = EXACT.subtract(left, quantity)
-                answers.append(self._changed(fill(order, quantity, price)))
+                answers.append(self._changed(fill(order, quantity, price), queue))
         return answers
 
     def _barred(self, bar: Bar) -> list[Answer]:
@@ -237,24 +265,25 @@ class Book:
         left = EXACT.multiply(bar.volume, self._participation)
         left = EXACT.multiply(EXACT.divide_int(left, self._lot), self._lot)
         answers = []
-        for order in self._in_turn(self._buys.reached(bar.low), self._sells.reached(bar.high)):
+        queue = self._in_turn(self._buys.reached(bar.low), self._sells.reached(bar.high))
+        for order in queue:
             if left <= ZERO:
                 break
             price = price_in_bar(order, bar)
             if price is not None:
-                quantity = min(order.leaves, left)
+                quantity = min(order.shown, left)
                 left = EXACT.subtract(left, quantity)
-                answers.append(self._changed(fill(order, quantity, price)))
+                answers.append(self._changed(fill(order, quantity, price), queue))
         return answers
 
-    def _meet(self, order: Resting) -> Answer:
-        """Against the far side of the quote; what it takes is gone from the quote."""
+    def _meet(self, order: Resting, most: Decimal) -> Answer:
+        """Up to `most` of it against the far side of the quote; what it takes is gone from the quote."""
         if order.side == "BUY":
-            answer = meet(order, self.ask, self.ask_left)
+            answer = meet(order, self.ask, self.ask_left if order.display is None else min(self.ask_left, most))
             if answer.execution is not None:
                 self.ask_left = EXACT.subtract(self.ask_left, answer.execution.quantity)
         else:
-            answer = meet(order, self.bid, self.bid_left)
+            answer = meet(order, self.bid, self.bid_left if order.display is None else min(self.bid_left, most))
             if answer.execution is not None:
                 self.bid_left = EXACT.subtract(self.bid_left, answer.execution.quantity)
         return answer
@@ -262,10 +291,13 @@ class Book:
     def _in_turn(self, *places: Iterable[int]) -> list[Resting]:
         return [self._orders[place] for place in sorted(place for some in places for place in some)]
 
-    def _changed(self, answer: Answer) -> Answer:
+    def _changed(self, answer: Answer, queue: list[Resting]) -> Answer:
+        """What is in the book from now on; the next part of an order that shows parts is behind all others."""
         order = answer.order
         if answer.open:
             self._orders[order.place] = order
+            if order.display is not None and answer.refreshed:
+                queue.append(order)
         else:
             self._remove(order)
         return answer

@@ -91,13 +91,22 @@ class Desk:
 
     @property
     def reserved(self) -> bool:
-        """Whether what the subscriber has reserved is the sum over the open orders."""
-        held = self.bench.part("subscriber/alice", "position/XNAS:AAPL")
-        mine = [self.order(name) for name, number in self.orders.items() if number]
-        sums = {"BUY": D(0), "SELL": D(0)}
-        for one in mine:
-            sums[one.ticket.side] += one.working
-        return (held.working_buy, held.working_sell) == (sums["BUY"], sums["SELL"])
+        """Whether what the subscriber has reserved is the sum over the open orders, in units and in money."""
+        bench = self.bench
+        bench.partition.admit(["subscriber/alice"], [], bench.journal.load_now(["subscriber/alice"], []))
+        held = bench.part("subscriber/alice", "position/XNAS:AAPL")
+        sums = {"BUY": [D(0), D(0)], "SELL": [D(0), D(0)]}
+        for one in (self.order(name) for name, number in self.orders.items() if number):
+            sums[one.ticket.side][0] += one.working
+            sums[one.ticket.side][1] += one.reserved
+        have = [held.working_buy, held.reserved_buy, held.working_sell, held.reserved_sell]
+        return have == sums["BUY"] + sums["SELL"]
+
+    def modify(self, name: str, number: str = "m-1", **fields: Any) -> Outcome:
+        plan = ExecutionPlan(plan_id=PLAN, action="MODIFY_ORDER")
+        known = {"command_id": number, "subscriber_id": "alice", "order_id": self.orders[name], "plan": plan}
+        outcome: Outcome = self.bench.ask("subscriber/alice", ExecutionCommand(**(known | fields)))  # type: ignore[arg-type]
+        return outcome
 
 
 def exits(desk: Desk, kind: str, role: str = "MEMBER") -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from engine import reports as r
 from engine.events import RequestDenied
+from engine.grouping import JoinGroup
+from engine.instructions import Membership
 from tests.actors.bench import Bench, D
 from tests.actors.linked import Desk, exits, floor
 
@@ -30,15 +32,30 @@ def test_a_group_that_had_a_fill_takes_no_more_orders(desk: Desk, bench: Bench) 
     assert desk.reserved
 
 
-def test_a_closed_group_that_is_not_in_memory_never_sends_what_was_accepted_for_it(desk: Desk, bench: Bench) -> None:
+def test_a_closed_group_that_is_not_in_memory_denies_a_request_all_the_same(desk: Desk, bench: Bench) -> None:
     exits(desk, "OCO")
     desk.fills("profit", 100, "110")
     bench.restart()
     bench.open()
     assert bench.part("group/alice/g") is None
+    outcome = desk.ask("late", "OCO", side="SELL", limit_price="120")
+    assert (outcome.status, outcome.code) == ("DENIED", "GROUP_CLOSED")
+
+
+def test_what_was_accepted_for_a_closed_group_is_rejected_and_never_sent(desk: Desk, bench: Bench) -> None:
+    exits(desk, "OCO")
+    desk.fills("profit", 100, "110")
+    desk.place("late", "OTO", "CHILD", group="h", side="SELL", limit_price="120")
     sent = len(bench.sent(r.SubmitOrder))
-    desk.place("late", "OCO", side="SELL", limit_price="120")
-    assert (desk.status("late"), desk.order("late").reason[:12]) == ("CANCELED", "GROUP_CLOSED")
+    joins = JoinGroup(
+        membership=Membership(group_id="g", kind="OCO"),
+        order_id=desk.orders["late"],
+        quantity=D(100),
+        instrument="XNAS:AAPL",
+        side="SELL",
+    )
+    bench.tell("group/alice/g", joins)
+    assert (desk.status("late"), desk.order("late").reason[:12]) == ("REJECTED", "GROUP_CLOSED")
     assert (len(bench.sent(r.SubmitOrder)), desk.reserved) == (sent, True)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from engine import reports as r
+from engine.commands import SetStatus
 from engine.events import DeadLettered, FillBooked
 from engine.order import Order
 from tests.actors.bench import D
@@ -56,9 +57,28 @@ class World:
         elif what < 0.17:
             self.count += 1
             self.desk.cancels_group(f"c-{self.count}")
+        elif what < 0.22:
+            self.modifies()
+        elif what < 0.25:
+            paused = chance.random() < 0.3
+            bench.tell("venue/test", SetStatus(status="PAUSED" if paused else "ACTIVE", reason="a look", by="me"))
+            bench.wait(2)
+            bench.quote("AAPL", "100")
         elif open_ := self.children():
             self.venue(chance.choice(open_))
         self.holds()
+
+    def modifies(self) -> None:
+        """A client changes the quantity, the price or both of one order, sensibly or not."""
+        chance, desk = self.chance, self.desk
+        self.count += 1
+        name = chance.choice([name for name, number in desk.orders.items() if number])
+        fields: dict[str, Any] = {}
+        if chance.random() < 0.7:
+            fields["quantity"] = D(chance.randint(1, 120))
+        if not fields or chance.random() < 0.5:
+            fields["limit_price"] = D(chance.randint(98, 115))
+        desk.modify(name, f"m-{self.count}", **fields)
 
     def venue(self, child: Order) -> None:
         chance, name = self.chance, child.ticket.order_id
@@ -110,6 +130,8 @@ class World:
 
     def ends(self) -> None:
         """The venue does what it is asked, until nothing is asked: then the group's own rule holds."""
+        self.bench.tell("venue/test", SetStatus(status="ACTIVE", reason="all is well", by="me"))
+        self.bench.wait(2)
         for _ in range(200):
             asked = [one for one in self.children() if one.replacement is not None or one.status == "PENDING_CANCEL"]
             if not asked:

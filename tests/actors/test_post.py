@@ -6,10 +6,10 @@ import pytest
 
 from actors.journal import Mail
 from engine import events as e
-from engine.commands import Envelope, PostReceived
 from engine.identity import partition_of
 from engine.messages import Subscription
 from engine.methods import FixedQuantity
+from engine.post import Envelope, PostReceived
 from tests.actors.bench import Bench, D, request, subscriber
 
 STRATEGY = next(f"strategy-{n}" for n in range(9) if partition_of(f"strategy-{n}", 2) == 0)

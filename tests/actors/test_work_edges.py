@@ -11,6 +11,7 @@ from actors import partition as bounds
 from engine import reports as r
 from engine.commands import CancelOrder, ReplaceChild, SetStatus, SubmitChild
 from engine.events import ChildStopped, OrderStarted
+from engine.instructions import Instructions, Membership
 from engine.messages import ExecutionCommand
 from engine.plan import ExecutionPlan
 from engine.work import WorkMoved
@@ -244,6 +245,37 @@ def test_a_stop_reserves_what_it_will_pay_and_not_what_the_market_is_now(bench: 
     assert bench.ask("subscriber/bob", asked).status == "ACCEPTED"
     position = bench.part("subscriber/bob", "position/XNAS:AAPL")
     assert (position.working_buy, position.reserved_buy) == (50, 7500)
+
+
+def test_a_purchase_whose_stop_trails_reserves_the_stop_that_it_begins_with(bench: Bench) -> None:
+    told = Instructions(trail_amount=D(5))
+    asked = {"order_type": "TRAILING_STOP", "instructions": told}
+    bench.join("bob", cash="10400", collar_bps=D(100))
+    assert bench.ask("subscriber/bob", request(1, "bob", quantity="100", **asked)).code == "INSUFFICIENT_CASH"
+    placed(bench, **asked)
+    assert held(bench).reserved_buy == 10500
+    for price in ("90", "94.99"):
+        tick(bench, price)
+    assert bench.sent(r.SubmitOrder) == []
+    tick(bench, "95.50")
+    (child,) = bench.sent(r.SubmitOrder)
+    fill(bench, child, price="95.50")
+    assert (held(bench).quantity, held(bench).working_buy, held(bench).reserved_buy) == (100, 0, 0)
+
+
+def test_a_stop_that_begins_to_trail_in_a_dearer_market_reserves_more(bench: Bench) -> None:
+    parent = Membership(group_id="g", kind="OTO", role="PARENT")
+    placed(bench, 1, side="SELL", limit_price="100", group=parent)
+    told = Instructions(trail_amount=D(5))
+    child = Membership(group_id="g", kind="OTO", role="CHILD")
+    placed(bench, 2, order_type="TRAILING_STOP", instructions=told, group=child)
+    assert held(bench).reserved_buy == 10500
+    tick(bench, "120")
+    fill(bench, bench.sent(r.SubmitOrder)[0], price="120")
+    assert held(bench).reserved_buy == 12500
+    tick(bench, "125")
+    fill(bench, bench.sent(r.SubmitOrder)[1], price="125")
+    assert (held(bench).quantity, held(bench).working_buy, held(bench).reserved_buy) == (0, 0, 0)
 
 
 def test_a_stop_whose_price_is_there_already_reserves_what_the_market_is_now(bench: Bench) -> None:

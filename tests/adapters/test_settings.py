@@ -136,7 +136,7 @@ REFUSED = [
     ("[venues.a]\nkind = ['paper']", f"venues.a.kind: found a list, expected {KINDS}"),
     ("[venues]\na = 'paper'", 'venues.a: found "paper", expected a table'),
     ("[venues.a]\nkind = 'paper'\nspeed = 1",
-     "venues.a.speed: found an unknown key, expected one of kind, commission, latency_ms"),
+     "venues.a.speed: found an unknown key, expected one of kind, commission, latency_ms, native"),
     ("[venues.a]\nkind = 'paper'\ncommission.bps = 'x'", f'venues.a.commission.bps: found "x", expected {DECIMAL}'),
     ("[routes]\nX = 1", "routes.X: found 1, expected a string"),
     ("[service]\nname = 1\n[nats]\nport = 'x'", "service.name: found 1, expected a string",

@@ -53,7 +53,7 @@ def test_what_a_venue_would_link_is_linked_here_and_said_to_be() -> None:
         (("ALGORITHM",), Membership(group_id="g", kind="OUO"), True),
         (("ALGORITHM",), OCO, False),
         (("ALGORITHM",), Membership(group_id="g", kind="BRACKET", role="PARENT"), False),
-        (("REDUCE_ONLY",), OTO_CHILD, True),
+        (("REDUCE_ONLY",), OTO_CHILD, False),
         (("REDUCE_ONLY",), OCO, False),
         (("TRIGGER",), OTO_CHILD, False),
     ],

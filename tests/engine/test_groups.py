@@ -102,7 +102,34 @@ REJECTED, _ = on_end(BRACKET, "p", "REJECTED")
         (ONE_UPDATES, {"a 40": ["resize b 60"], "b 10": ["resize a 90"], "a 50": ["cancel b"]}),
         (ONE_UPDATES, {"a 100": ["cancel b"], "b 7": ["overfilled 7"], "b 1": ["overfilled 1"]}),
         (ONE_UPDATES, {"a EXPIRED": [], "b 100": []}),
-        (ONE_UPDATES, {"a =50": [], "b 40": ["resize a 10"], "b 20": ["cancel a"]}),
+        (ONE_UPDATES, {"a =50": ["resize a 50", "resize b 50"], "b 40": ["resize a 10"], "b 10": ["cancel a"]}),
+        (
+            ONE_UPDATES,
+            {
+                "b 40": ["resize a 60"],
+                "a =30": ["resize a 30", "resize b 70"],
+                "a 30": ["cancel b"],
+                "b 3": ["overfilled 3"],
+            },
+        ),
+        (ONE_TRIGGERS, {"p =50": ["resize p 50"], "p 50": ["release x 100", "release y 100"]}),
+        (
+            BRACKET,
+            {
+                "p 40": ["release x 40", "release y 40"],
+                "p =50": ["resize p 50"],
+                "p 10": ["resize x 50", "resize y 50"],
+            },
+        ),
+        (
+            BRACKET,
+            {
+                "p 40": ["release x 40", "release y 40"],
+                "x =90": ["resize x 40"],
+                "p 60": ["resize x 90", "resize y 100"],
+            },
+        ),
+        (BRACKET, {"x =60": [], "p 100": ["release x 60", "release y 100"]}),
         (ONE_TRIGGERS, {"p 99": [], "p 1": ["release x 100", "release y 100"], "p FILLED": [], "x 5": []}),
         (ONE_TRIGGERS, {"p 99": [], "p CANCELED": ["cancel x", "cancel y"]}),
         (ONE_TRIGGERS, {"p 40": [], "p FILLED": ["release x 100", "release y 100"]}),

@@ -193,7 +193,8 @@ class Audit:
         must(len(set(order.executions)) == len(order.executions), f"{name}: an execution counts twice")
         must(order.working >= ZERO and order.reserved >= ZERO, f"{name}: {order.working} is working")
         if order.status in TERMINAL:
-            must(not order.working and order.replacement is None, f"{name}: over, and still works {order}")
+            lost = ZERO if order.work is None else sum((child.working for child in order.work.children), ZERO)
+            must(order.working == lost and order.replacement is None, f"{name}: over, and still works {order}")
         elif order.status in ("WORKING", "PARTIALLY_FILLED"):
             whole = order.replacement is None and order.working == order.quantity - order.filled
             whole = whole or order.work is not None

@@ -36,7 +36,7 @@ def legal(event: type, old: str, new: str) -> bool:
         w.WorkMoved: (old,),
         w.WorkAmended: (old,) if old in resting else (),
         w.WorkStopped: ("PENDING_CANCEL",) if old in resting else (),
-        w.WorkEnded: ("FILLED", "CANCELED", "EXPIRED"),
+        w.WorkEnded: ("FILLED", "CANCELED", "EXPIRED", "REJECTED"),
         e.OrderResent: ("SUBMITTING", "PENDING_CANCEL"),
     }
     return new in allowed.get(event, ())

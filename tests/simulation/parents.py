@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from msgspec import structs
+
 from engine import events as e
 from engine import work as w
 from engine.commands import Ticket
@@ -106,6 +108,10 @@ class Parents:
             case w.WorkAmended():
                 self.tally.add("work: amended")
                 self.most[event.order_id] = max(self.most[event.order_id], event.quantity)
+                known = self.known[event.order_id]
+                if event.command_id and known.asked.limit_price is not None:
+                    asked = structs.replace(known.asked, limit_price=event.limit_price)
+                    self.known[event.order_id] = known._replace(asked=asked)
             case w.WorkEnded():
                 self._ended(event, live[f"order/{event.order_id}"][""])
             case e.OrderStarted():
@@ -236,8 +242,13 @@ class Parents:
         pieces = {piece.order_id: piece for piece in w.working(order).children}
         theirs = {child.ticket.order_id for child in open_}
         if not order.open:
-            must(not theirs, f"{name} is {order.status}, and {theirs} are open")
-            must(not order.working, f"{name} is over, and still reserves {order.working}")
+            # Those that it could not wait for: the venue did not know them.
+            must(set(pieces) == theirs, f"{name} is {order.status}, and {theirs} are open")
+            lost = sum((child.working for child in open_), ZERO)
+            must(order.working == lost, f"{name} is over, and reserves {order.working} for {theirs}")
+            for child in open_:
+                known = child.status in ("WORKING", "PARTIALLY_FILLED")
+                must(not known, f"{name} is over, and {child.ticket.order_id} works on: {child}")
             return
         must(set(pieces) == theirs, f"{name} counts as open {set(pieces)}, open are {theirs}")
         for child in open_:

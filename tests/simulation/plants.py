@@ -22,8 +22,9 @@ from engine import aims, gate, hearing, ledger
 from engine import events as e
 from engine import order as order_module
 from engine import reports as r
-from engine.commands import BookFill, Envelope, Recover, StartOrder, Tick
+from engine.commands import BookFill, Recover, StartOrder, Tick
 from engine.order import about
+from engine.post import Envelope
 from engine.transitions import Row
 from tests.simulation.disk import Disk
 from tests.simulation.node import Node

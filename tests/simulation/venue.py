@@ -12,7 +12,9 @@ from random import Random
 from typing import Any
 
 from engine import reports as r
+from engine.native import undeclared
 from tests.simulation.aims import CLOSES_FIRST
+from tests.simulation.broken import must
 from tests.simulation.traits import Tally, Traits
 
 ZERO = Decimal(0)
@@ -99,6 +101,8 @@ class ScriptedVenue:
                 self._reconcile(message, now)
 
     def _submit(self, sent: r.SubmitOrder, now: datetime) -> None:
+        lacks = undeclared(self.capabilities, sent.order_type, sent.time_in_force, sent.native)
+        must(not lacks, f"{self.name} is sent {sent}: {lacks}")
         known = self.orders.get(sent.client_order_id)
         if known is not None and self.capabilities.deduplicates:
             self.tally.add("venue: dropped a repeated order")

@@ -106,7 +106,8 @@ def _post_only(request: ExecutionRequest, chance: Random, price: Decimal, now: d
 
 def _reduce_only(request: ExecutionRequest, chance: Random, price: Decimal, now: datetime) -> dict[str, Any]:
     made = plan(chance, preferred_execution_style="TWAP", max_execution_window_minutes=1)
-    return {"instructions": Instructions(reduce_only=True), "plan": chance.choice((None, made))}
+    fields = _stop(request, chance, price, now) if chance.random() < 0.5 else {"plan": chance.choice((None, made))}
+    return fields | {"instructions": Instructions(reduce_only=True)}
 
 
 def _until(request: ExecutionRequest, chance: Random, price: Decimal, now: datetime) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from msgspec import json
 
 from actors.journal import Mail
 from engine import reports as r
-from engine.commands import Envelope, Kill, MarketMoved, PostReceived
+from engine.commands import Kill, MarketMoved
 from engine.identity import partition_of
 from engine.messages import MarketData, Outcome, Quote, Trade
+from engine.post import Envelope, PostReceived
 from tests.simulation import actions, settlement, traits
 from tests.simulation.audit import Audit
 from tests.simulation.broken import must

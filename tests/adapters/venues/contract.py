@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from engine.instructions import Instructions
+from engine.native import Native
 from engine.reports import (
     Accepted,
     Canceled,
@@ -278,8 +280,14 @@ class VenueContract:
             ({"quantity": D(-5)}, "quantity"),
             ({"quantity": D("NaN")}, "quantity"),
             ({"quantity": D("Infinity")}, "quantity"),
-            ({"order_type": "STOP"}, "order_type"),
-            ({"time_in_force": "GTD"}, "time_in_force"),
+            ({"order_type": "STOP"}, "VENUE_CANNOT: order_type"),
+            ({"time_in_force": "GTD"}, "VENUE_CANNOT: time_in_force"),
+            ({"native": Native(stop_price=D(9))}, "VENUE_CANNOT: stop_price"),
+            ({"native": Native(told=Instructions(display_quantity=D(1)))}, "VENUE_CANNOT: display_quantity"),
+            ({"native": Native(told=Instructions(reduce_only=True))}, "VENUE_CANNOT: reduce_only"),
+            ({"native": Native(told=Instructions(post_only=True))}, "VENUE_CANNOT: post_only"),
+            ({"native": Native(min_quantity=D(5)), "time_in_force": "IOC"}, "VENUE_CANNOT: min_quantity"),
+            ({"native": Native(algorithm="VWAP")}, "VENUE_CANNOT: algorithm"),
             ({"side": "HOLD"}, "side"),
             ({"limit_price": D(9)}, "limit_price"),
             ({"order_type": "LIMIT"}, "limit_price"),

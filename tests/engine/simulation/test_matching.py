@@ -209,8 +209,9 @@ def offered(data: MarketData) -> Decimal:
     return data.size if isinstance(data, Trade) else data.volume
 
 
-@given(st.lists(news | cancels | quotes | trades | bars, max_size=40))
-def test_nothing_is_filled_twice_too_far_or_past_its_limit(steps: list[Any]) -> None:
+@given(st.lists(news | cancels | quotes | trades | bars, max_size=40), st.sampled_from([None, D(1), D(7), D(30)]))
+def test_nothing_is_filled_twice_too_far_or_past_its_limit(steps: list[Any], display: Decimal | None) -> None:
+    """`display` is what every second order shows of itself."""
     book = Book()
     orders: dict[str, Resting] = {}
     filled: Counter[str] = Counter()
@@ -227,8 +228,15 @@ def test_nothing_is_filled_twice_too_far_or_past_its_limit(steps: list[Any]) -> 
                     over.add(taken.order_id)
                 continue
             _, side, quantity, limit, tif = step
+            shown = display if limit is not None and tif == "DAY" and place % 2 else None
             new = Resting(
-                order_id=f"o{place}", place=place, side=side, quantity=quantity, time_in_force=tif, limit_price=limit
+                order_id=f"o{place}",
+                place=place,
+                side=side,
+                quantity=quantity,
+                time_in_force=tif,
+                limit_price=limit,
+                display=shown,
             )
             orders[new.order_id] = new
             answers = [book.arrive(new)]
@@ -243,7 +251,7 @@ def test_nothing_is_filled_twice_too_far_or_past_its_limit(steps: list[Any]) -> 
                 left = offered(step)
             answers = book.hear(step)
             places = [answer.order.place for answer in answers]
-            assert places == sorted(set(places))
+            assert display is not None or places == sorted(set(places))
         for answer in answers:
             name, done = answer.order.order_id, answer.execution
             assert name not in over
@@ -251,6 +259,7 @@ def test_nothing_is_filled_twice_too_far_or_past_its_limit(steps: list[Any]) -> 
             if done is not None:
                 assert done.quantity > 0
                 assert acceptable(before.side, before.limit_price, done.price)
+                assert before.display is None or isinstance(step, tuple) or done.quantity <= before.display
                 filled[name] += done.quantity  # type: ignore[assignment]
                 if left is None:
                     budget[before.side] -= done.quantity

@@ -1,0 +1,75 @@
+"""MODIFY_ORDER of an order that is worked at our side: what may be changed, who judges it, and what follows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from actors import grouped, resize
+from actors.turn import Turn
+from engine import order as order_
+from engine import work as work_
+from engine.commands import AllowParent, ModifyOrder, ReplaceApproved
+from engine.modification import unamendable, waits
+from engine.order import Order
+from engine.working import Work
+
+if TYPE_CHECKING:
+    from actors.work import WorkActor
+
+
+def modify(actor: WorkActor, message: ModifyOrder, turn: Turn) -> None:
+    """Has the subscriber judge what the command makes of the order; by way of its group, which has to be in memory."""
+    order, command = actor.order, message.command
+    refusal = actor.not_theirs(command)
+    if refusal is None and order is not None:
+        refusal = unamendable(order, command)
+    if refusal is not None or order is None:
+        actor.answer(command, message.reply_to, refusal, turn)
+        return
+    review = actor.review(order, message)
+    if waits(order):
+        review = replace(review, waits=True)
+    to = grouped.address(order) if order.ticket.group else order.ticket.owner
+    turn.tell(to, review)
+
+
+def approved(actor: WorkActor, message: ReplaceApproved, turn: Turn) -> None:
+    """Risk approved the change."""
+    order, command = actor.order, message.command
+    refusal = actor.not_theirs(command)
+    if refusal is None and order is not None:
+        refusal = unamendable(order, command)
+        if refusal is None:
+            _amend(actor, order, work_.working(order), message, turn)
+    actor.answer(command, message.reply_to, refusal, turn)
+
+
+def _amend(actor: WorkActor, order: Order, work: Work, message: ReplaceApproved, turn: Turn) -> None:
+    """An order of a group that is out is resized by its group, which resizes the others with it."""
+    ticket = message.ticket
+    held, quantity = work.held, ticket.quantity
+    at_venue = held is not None and held.total is not None
+    grouped_ = bool(order.ticket.group)
+    # While it works, the reservation never falls below what children at the venue have.
+    reserve = max(order.reserve_price, ticket.reserve_price)
+    after = order.quantity if at_venue else quantity
+    turn.record(
+        work_.WorkAmended(
+            **order_.about(order, turn.now),
+            quantity=after,
+            limit_price=ticket.limit_price,
+            reserve_price=reserve if work.works is None and reserve != order.reserve_price else None,
+            command_id=message.command.command_id,
+        )
+    )
+    actor.rebalance(order, turn)
+    turn.tell(f"venue/{ticket.venue}", AllowParent(order_id=actor.id, quantity=after))
+    if at_venue:
+        resize.level(actor, turn)
+    if grouped_ and message.command.quantity is not None:
+        grouped.amended(order, quantity, turn)
+    elif at_venue:
+        resize.to(actor, quantity, turn)
+    actor.drive(turn)
