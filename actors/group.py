@@ -42,7 +42,9 @@ class GroupActor(Actor):
 
     def _join(self, message: JoinGroup, turn: Turn) -> None:
         name = message.order_id
-        step = groups.join(self.group, message.membership, name, message.quantity, message.instrument, message.side)
+        step = groups.join(
+            self.group, message.membership, name, message.quantity, message.instrument, message.side, message.lot
+        )
         if isinstance(step, Refusal):
             # The subscriber asked the group before, unless it was not in memory: the order was never sent.
             turn.tell(f"order/{name}", RefuseMember(code=step.code, reason=step.reason))

@@ -82,14 +82,15 @@ def recounted(position: Position, ticket: Ticket, turn: Turn) -> Position:
     return position
 
 
-def joins(membership: Membership, ticket: Ticket, turn: Turn) -> None:
-    """Tells the group of an order that was approved for it."""
+def joins(membership: Membership, ticket: Ticket, lot: Decimal, turn: Turn) -> None:
+    """Tells the group of an order that was approved for it, and is sized in these lots."""
     told = JoinGroup(
         membership=membership,
         order_id=ticket.order_id,
         quantity=ticket.quantity,
         instrument=ticket.instrument,
         side=ticket.side,
+        lot=lot,
     )
     turn.tell(address_of(ticket.subscriber_id, membership.group_id), told)
 

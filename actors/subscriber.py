@@ -162,7 +162,7 @@ class SubscriberActor(Actor):
         start = StartOrder(ticket=ticket) if worked is None or not worked.here else worked.start(ticket)
         turn.tell(f"order/{ticket.order_id}", start)
         if request.group is not None:
-            grouped.joins(request.group, ticket, turn)
+            grouped.joins(request.group, ticket, decided.spec.lot_size, turn)
         turn.reply(outcome)
         if decided.supervised:
             gross.placed(ticket, turn)

@@ -17,7 +17,7 @@ from engine.instructions import Membership
 from engine.messages import ExecutionCommand
 from engine.refusal import Refusal
 from engine.specification import Honoured, Specification
-from engine.values import Side
+from engine.values import ZERO, Side
 
 LINKED_HERE = "linked here: between a fill and the cancel it causes, more may fill"
 
@@ -38,6 +38,7 @@ class JoinGroup(Command, frozen=True, kw_only=True):
     quantity: Decimal
     instrument: str
     side: Side
+    lot: Decimal = ZERO
 
 
 class MemberFilled(Command, frozen=True, kw_only=True):

@@ -29,6 +29,7 @@ from msgspec.structs import replace
 
 from engine.instructions import PARENTED, Membership
 from engine.refusal import Refusal
+from engine.specification import down
 from engine.values import ZERO, GroupKind, GroupRole, Side, add, subtract
 
 COUNTING = frozenset({"OUO", "BRACKET"})
@@ -51,6 +52,8 @@ class Member(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     filled: Decimal = ZERO
     instrument: str = ""
     side: Side | None = None
+    lot: Decimal = ZERO
+    """What its sizes are multiples of; ZERO where nothing is too small."""
     standing: Standing = "ACTIVE"
     ended: bool = False
     """Its end was told; filled to the last unit, it is OVER before that."""
@@ -116,6 +119,7 @@ def join(
     quantity: Decimal,
     instrument: str = "",
     side: Side | None = None,
+    lot: Decimal = ZERO,
 ) -> Step | Refusal:
     """The group with this order in it. A child waits until its parent is filled; it may come before it or after.
 
@@ -143,6 +147,7 @@ def join(
         quantity=quantity,
         instrument=instrument,
         side=side,
+        lot=lot,
         standing=standing,
     )
     for other in group.members:
@@ -234,12 +239,15 @@ def _settled(group: Group, cause: str) -> Step:
     for member in group.members:
         if member.role == "PARENT" or member.order_id == cause or member.standing not in ("HELD", "ACTIVE"):
             continue
-        size = _size(group, parent, member)
+        exact = _size(group, parent, member)
+        size = down(exact, member.lot) if member.lot else exact
         if member.standing == "HELD":
             if size > ZERO:
                 group, released = _released(group, {member.order_id: size})
                 actions += released
         elif size <= member.filled:
+            if member.quantity <= exact and exact > member.filled:
+                continue  # What is left for it is no lot yet.
             group, canceled = _cancelled(group, (member,), "what it is for was filled elsewhere")
             actions += canceled
         elif size != member.quantity:

@@ -301,3 +301,22 @@ def test_the_order_of_fills_makes_no_difference_to_what_is_left(fills: list[tupl
     last = fills[-1][0]
     other, left = (b, 85) if last == "a" else (a, 79)
     assert other.quantity == left
+
+
+def test_sizes_are_whole_lots_and_what_is_no_lot_yet_waits() -> None:
+    group: Group | None = None
+    for name, role in (("p", "PARENT"), ("x", "CHILD"), ("y", "CHILD")):
+        member = Membership(group_id="g", kind="BRACKET", role=role)  # type: ignore[arg-type]
+        step = join(group, member, name, D(100), lot=D(10))
+        assert not isinstance(step, Refusal)
+        group = step[0]
+    assert group is not None
+    events = {
+        "p 7": [],
+        "p 10": ["release x 10", "release y 10"],
+        "p 13": ["resize x 30", "resize y 30"],
+        # 13 are left for the other, of which a lot can be sold.
+        "x 17": ["resize y 10"],
+        "y 10": ["resize x 20"],
+    }
+    assert told(group, *events) == list(events.values())
