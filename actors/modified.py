@@ -51,7 +51,6 @@ def _amend(actor: WorkActor, order: Order, work: Work, message: ReplaceApproved,
     ticket = message.ticket
     held, quantity = work.held, ticket.quantity
     at_venue = held is not None and held.total is not None
-    grouped_ = bool(order.ticket.group)
     # While it works, the reservation never falls below what children at the venue have.
     reserve = max(order.reserve_price, ticket.reserve_price)
     after = order.quantity if at_venue else quantity
@@ -68,8 +67,9 @@ def _amend(actor: WorkActor, order: Order, work: Work, message: ReplaceApproved,
     turn.tell(f"venue/{ticket.venue}", AllowParent(order_id=actor.id, quantity=after))
     if at_venue:
         resize.level(actor, turn)
-    if grouped_ and message.command.quantity is not None:
-        grouped.amended(order, quantity, turn)
-    elif at_venue:
-        resize.to(actor, quantity, turn)
+    if message.command.quantity is not None:
+        if order.ticket.group:
+            grouped.amended(order, quantity, turn)
+        elif at_venue:
+            resize.to(actor, quantity, turn)
     actor.drive(turn)

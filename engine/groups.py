@@ -259,9 +259,13 @@ def _settled(group: Group, cause: str) -> Step:
 
 def _size(group: Group, parent: Member | None, member: Member) -> Decimal:
     """What an OUO's member, or a bracket's child, may fill in all: what the others have not filled."""
-    most = member.asked if group.kind == "OUO" else ZERO if parent is None else parent.filled
+    asked = member.asked
+    most = asked if group.kind == "OUO" else ZERO if parent is None else parent.filled
+    if parent is not None and asked == parent.asked:
+        # For all of the parent, also for what that fills beyond what a client makes of it.
+        asked = max(asked, most)
     others = _filled(other for other in _legs(group) if other.order_id != member.order_id)
-    return max(member.filled, min(member.asked, subtract(most, others)))
+    return max(member.filled, min(asked, subtract(most, others)))
 
 
 def _excess(group: Group) -> Decimal:

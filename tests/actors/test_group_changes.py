@@ -243,3 +243,29 @@ def test_an_order_whose_time_is_over_is_not_made_larger(desk: Desk, bench: Bench
     bench.now = end
     assert desk.modify("entry", quantity=D(150)).status in ("ACCEPTED", "DENIED")
     assert len(bench.sent(r.SubmitOrder)) == 1
+
+
+def test_what_fills_before_an_entry_is_made_smaller_is_covered(desk: Desk, bench: Bench) -> None:
+    desk.place("entry", "BRACKET", "PARENT", limit_price="100")
+    exits(desk, "BRACKET", "CHILD")
+    desk.works("entry")
+    desk.fills("entry", 40)
+    assert desk.modify("entry", quantity=D(50)).status == "ACCEPTED"
+    desk.fills("entry", 60)
+    assert (desk.status("entry"), desk.order("entry").filled, desk.reserved) == ("FILLED", 100, True)
+    assert desk.order("stop").quantity == 100
+
+
+def test_another_price_leaves_the_size_that_is_being_made(desk: Desk, bench: Bench) -> None:
+    exits(desk, "OCO")
+    desk.works("profit")
+    assert desk.modify("profit", quantity=D(60)).status == "ACCEPTED"
+    assert desk.modify("profit", "m-2", limit_price=D(112)).status == "ACCEPTED"
+    replaced(desk, "profit")
+    for _ in range(3):
+        if len(bench.sent(r.ReplaceVenueOrder)) > 1:
+            break
+        bench.wait(1)
+    replaced(desk, "profit")
+    (child,) = desk.at_venue("profit")
+    assert (child.quantity, desk.order("profit").quantity, desk.reserved) == (60, 60, True)

@@ -237,7 +237,7 @@ def never_both(group: Group) -> None:
         most = parents[0] if parents else max(leg.asked for leg in legs)
         for leg in legs:
             if leg.standing == "ACTIVE":
-                assert leg.quantity <= leg.asked
+                assert leg.quantity <= max(leg.asked, *parents, D(0))
                 assert max(leg.quantity - leg.filled, D(0)) <= max(most - filled, D(0))
     parent = next((member for member in group.members if member.role == "PARENT"), None)
     if parent is not None and not parent.filled:
