@@ -83,7 +83,8 @@ def follow(actor: WorkActor, step: emulate.Step, turn: Turn) -> None:
         and work.held is not None
         and not release.ready(actor, order, action.quantity, turn)
     ):
-        # Its time or price has come, and the venue is away or the regime against it: that is kept until it can be sent.
+        # Its time or price has come, or its group lets it go, and the venue is away or the regime against it: that is
+        # kept until it can be sent.
         waits = work.held
         regimes.held_back(order, action.quantity, turn)
         if waits.phase != "WAITING":

@@ -286,8 +286,9 @@ class WorkActor(OrderActor):
         order = self.order
         if order is None:
             return
-        # Whoever has it resized sees to what is refused.
-        waits = report.asked and not order.ticket.group and not reducing.only(order)
+        # Whoever has it resized sees to what is refused, until it has to end.
+        resized = order.ticket.group or reducing.only(order)
+        waits = report.asked and (not resized or work_.ending(order))
         turn.record(
             work_.ChildMoved(
                 **order_.about(order, turn.now),

@@ -166,6 +166,12 @@ def child_ticket(
     )
 
 
+def ending(order: Order) -> bool:
+    """Whether what is at the venue of it has to go, and no more is wanted of it there."""
+    held = working(order).held
+    return order.cancelling or (held is not None and held.phase == "ENDING")
+
+
 def ends_at(work: Work) -> datetime | None:
     """From when on nothing more is sent of the order, or None."""
     if work.works is not None:

@@ -15,7 +15,7 @@ from engine.identity import partition_of
 from engine.messages import CashMovement, ExecutionCommand, ExecutionRequest, Subscriber, Subscription
 from engine.methods import FixedNotional, FixedQuantity, Multiplier, Weight
 from engine.plan import ExecutionPlan
-from tests.simulation import aims, blocks, worked
+from tests.simulation import aims, blocks, linked, worked
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -35,6 +35,7 @@ class Plan:
         self.profiles: dict[str, Subscriber] = {}
         self.asked: list[tuple[str, Any]] = []
         """(address, message) of everything with an idempotency key."""
+        self.groups: list[linked.Known] = []
         self._count = 0
         traits = world.traits
         weights: list[tuple[float, Callable[[], None]]] = [
@@ -44,7 +45,8 @@ class Plan:
             (12, self._cancel),
             (20, self._modify),
             (3, self._execute),
-            (1, self._cancel_group),
+            (8, self._group),
+            (2, self._cancel_group),
             (6, self._duplicate),
             (3, self._conflict),
             (3, self._cash),
@@ -81,7 +83,8 @@ class Plan:
 
     # who there is
 
-    def _number(self) -> int:
+    def number(self) -> int:
+        """A number that nothing else of this world has."""
         self._count += 1
         return self._count
 
@@ -132,7 +135,7 @@ class Plan:
         name = self.chance.choice(self.subscribers)
         amount = D(self.chance.randint(-200_000, 400_000)) / 100
         currency = self.chance.choice(("USD", "EUR"))
-        moved = CashMovement(movement_id=f"m-{self._number()}", subscriber_id=name, currency=currency, amount=amount)
+        moved = CashMovement(movement_id=f"m-{self.number()}", subscriber_id=name, currency=currency, amount=amount)
         self._keyed(name, moved)
 
     def _keyed(self, owner: str, message: Any, kind: str = "subscriber") -> None:
@@ -143,7 +146,7 @@ class Plan:
 
     def _order(self, subscriber: str | None, strategy: str) -> ExecutionRequest:
         chance, world = self.chance, self.world
-        number = self._number()
+        number = self.number()
         symbol = chance.choices(("AAA", "BBB", "CCC", "ZZZ"), (50, 20, 29, 1))[0]
         price = world.prices[symbol] if symbol in world.prices else D(100)
         kind = chance.choice(("MARKET", "LIMIT", "LIMIT"))
@@ -191,7 +194,7 @@ class Plan:
 
     def _targets(self) -> None:
         name = self.chance.choice(self.subscribers)
-        self._keyed(name, aims.some(self, name, self._number(), EXCHANGES))
+        self._keyed(name, aims.some(self, name, self.number(), EXCHANGES))
 
     def _execute(self) -> None:
         name = self.chance.choice(self.subscribers)
@@ -203,12 +206,12 @@ class Plan:
         if self.chance.random() < 0.5:
             # Then the command's own plan is its request's.
             request = replace(request, plan=None)
-        command = ExecutionCommand(command_id=f"c-{self._number()}", subscriber_id=name, plan=plan, request=request)
+        command = ExecutionCommand(command_id=f"c-{self.number()}", subscriber_id=name, plan=plan, request=request)
         self._keyed(name, command)
 
     def _command(self, name: str, action: Any, **fields: Any) -> None:
         plan = ExecutionPlan(plan_id="EXP_20260105_143000_abcde", action=action)
-        command = ExecutionCommand(command_id=f"c-{self._number()}", subscriber_id=name, plan=plan, **fields)
+        command = ExecutionCommand(command_id=f"c-{self.number()}", subscriber_id=name, plan=plan, **fields)
         self._keyed(name, command)
 
     def _some_order(self, *wanted: str) -> tuple[str, str, Any] | None:
@@ -246,15 +249,31 @@ class Plan:
             fields = fields or {"limit_price": D(100)}
             self._command(owner, "MODIFY_ORDER", order_id=name, **fields)
 
+    def _group(self) -> None:
+        """A new group with its first orders, or one more leg of an old one."""
+        chance, orders = self.chance, []
+        if self.groups and chance.random() < 0.2:
+            known = chance.choice(self.groups)
+            orders.append(linked.leg(self, known))
+        else:
+            known, orders = linked.begin(self, chance.choice(self.subscribers), self.number())
+            self.groups.append(known)
+        for request in orders:
+            self.world.requests[request.request_id] = request
+            self._keyed(known.owner, request)
+
     def _cancel_group(self) -> None:
-        self._command(self.chance.choice(self.subscribers), "CANCEL_GROUP", group_id="g")
+        owner, name = self.chance.choice(self.subscribers), "g"
+        if self.groups and self.chance.random() < 0.9:
+            owner, name = self.chance.choice(self.groups[-4:])[:2]
+        self._command(owner, "CANCEL_GROUP", group_id=name)
 
     def _duplicate(self) -> None:
         """The same is asked for again, often at once, sometimes under another request id."""
         if self.asked:
             address, message = self.chance.choice(self.asked[-8:] if self.chance.random() < 0.7 else self.asked)
             if isinstance(message, ExecutionRequest) and self.chance.random() < 0.5:
-                message = replace(message, request_id=f"again-{self._number()}")
+                message = replace(message, request_id=f"again-{self.number()}")
                 self.world.requests[message.request_id] = message
             kind, _, owner = address.partition("/")
             for _ in range(self.chance.choice((1, 1, 2))):
@@ -265,7 +284,7 @@ class Plan:
         for address, message in reversed(self.asked):
             kind, _, owner = address.partition("/")
             if isinstance(message, ExecutionRequest) and kind == "subscriber":
-                symbol, name = "BBB" if message.symbol == "AAA" else "AAA", f"other-{self._number()}"
+                symbol, name = "BBB" if message.symbol == "AAA" else "AAA", f"other-{self.number()}"
                 other = replace(message, symbol=symbol, exchange="XSIM", request_id=name)
                 # Where the first was lost on its way, this one is the first.
                 self.world.requests[name] = other

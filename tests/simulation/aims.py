@@ -84,7 +84,7 @@ def judge(
         assert spec is not None
         _within(ticket, held, aims[ticket.instrument].target, spec.lot_size)
         mark = market.mark(ticket.instrument, event.at)
-        broken = limits.past(live, own, ticket, None if mark is None else mark.price)
+        broken = limits.past(live, own, ticket, None if mark is None else mark.price, held)
         assert not broken, f"{event.signal_id}: {broken}: {ticket}"
         notional = ticket.quantity * ticket.reserve_price * ticket.multiplier
         live[part] = reserve(held, ticket.side, ticket.quantity, notional)

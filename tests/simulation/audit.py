@@ -22,6 +22,7 @@ from engine.work import WorkEnded, WorkMoved
 from tests.simulation import aims, blocks, limits
 from tests.simulation.broken import must
 from tests.simulation.disk import Disk
+from tests.simulation.groups import Groups
 from tests.simulation.moves import legal
 from tests.simulation.parents import Parents
 from tests.simulation.traits import Tally
@@ -56,6 +57,7 @@ class Audit:
         self.alarms: list[e.AlarmRaised] = []
         self.parents = Parents(tally)
         self.blocks = blocks.Judge(tally)
+        self.groups = Groups(tally)
         self._sequence = 0
         self._keys: set[Key] = set()
         self._signals: list[tuple[int, str, str, tuple[str, ...]]] = []
@@ -78,6 +80,7 @@ class Audit:
             self._moved(parts, after, event)
             self.live[address] = after
             self.parents.after(event, self.live)
+            self.groups.after(address, event, after)
             if isinstance(event, BlockEvent):
                 self.blocks.heard(event, after)
                 if isinstance(event, BlockFormed):
@@ -123,7 +126,8 @@ class Audit:
         must(not self._killed(), f"{event.key} was accepted while killed")
         asked = self.requests.get(event.request_id)
         market = partition.turn.market
-        limits.judge(self.live[address], self.live, event, asked, partition.turn.rules, market)
+        limits.judge(self.live[address], self.live, event, asked, partition.turn.rules, market, self.groups)
+        self.groups.accepted(event, asked)
         self.parents.accepted(
             event.tickets, event.key, event.at, asked, market.mark(event.tickets[0].instrument, event.at)
         )
@@ -298,6 +302,7 @@ class Audit:
     def reservations(self) -> None:
         """What subscribers have working and reserved is the sum over their open orders."""
         self.parents.at_rest(self.live)
+        self.groups.at_rest(self.live, self.parents.closed_at)
         sums: dict[tuple[str, str], list[Decimal]] = {}
         for address, parts in self.live.items():
             if address.startswith("order/") and "" in parts:

@@ -13,6 +13,7 @@ from engine.config import Limits, effective
 from engine.instructions import TRAILING, TRIGGERED
 from engine.ledger import Position, flat
 from engine.rules import Rules
+from tests.simulation.groups import Groups
 
 ZERO = Decimal(0)
 WAITING = TRIGGERED | TRAILING
@@ -25,6 +26,7 @@ def judge(
     asked: Any,
     rules: Rules,
     market: Market,
+    groups: Groups,
 ) -> None:
     """Raises where an order of this accepted request is past a limit at its worst."""
     profile = parts[""]
@@ -43,7 +45,11 @@ def judge(
         if asked is not None and asked.order_type in WAITING and ticket.limit_price is None:
             # It is sent as a market order when its price comes, or at once where that is there already.
             ticket = replace(ticket, limit_price=_when_sent(asked, price))
-        broken = past(parts, limits, ticket, price)
+        part, group = f"position/{ticket.instrument}", None if asked is None else asked.group
+        held = parts.get(part) or flat(ticket.exchange, ticket.symbol, ticket.currency, ticket.multiplier)
+        if group is not None:
+            held = groups.worst(held, ticket, group, states)
+        broken = past(parts, limits, ticket, price, held)
         assert not broken, f"{event.key}: {broken}: {ticket}"
 
 
@@ -55,11 +61,8 @@ def _when_sent(asked: Any, mark: Decimal | None) -> Decimal | None:
     return max(mark, asked.stop_price) if above else min(mark, asked.stop_price)
 
 
-def past(parts: dict[str, Any], limits: Limits, ticket: Any, mark: Decimal | None) -> str:
-    """The limit that this ticket is past at its worst, or nothing."""
-    held: Position = parts.get(f"position/{ticket.instrument}") or flat(
-        ticket.exchange, ticket.symbol, ticket.currency, ticket.multiplier
-    )
+def past(parts: dict[str, Any], limits: Limits, ticket: Any, mark: Decimal | None, held: Position) -> str:
+    """The limit that this ticket is past at its worst, given this position; or nothing."""
     buys = ticket.side == "BUY"
     worst = (
         held.quantity + held.working_buy + ticket.quantity

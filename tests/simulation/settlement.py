@@ -59,6 +59,8 @@ def settle(world: World) -> None:
     for node in world.nodes:
         _agrees(world, node)
         aims.known(node.audit.live)
+        found = node.audit.groups.ended(node.audit.live)
+        world.in_the_end(not found, "; ".join(found))
         _stream(world, node)
     _books(world)
     _signals(world)
@@ -148,6 +150,9 @@ def _waits(world: World, node: Node, name: str, order: Order) -> None:
         address = f"order/{name}"
         due, watchers = node.partition._timers._due.get(address), node.partition.turn.market._watchers.values()
         watched = any(address in waiting for waiting in watchers)
+        joining = order.work is not None and order.work.held is not None and order.work.held.joining
+        if joining and node.audit.groups.waits(name, order, node.audit.durable):
+            return
         why = node.audit.parents.stuck(name, order, world.now, due, watched)
         world.in_the_end(not why, f"{name} is {order.status}, and {why}")
 
