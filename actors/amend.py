@@ -112,11 +112,7 @@ def review(actor: SubscriberActor, review: ReviewReplace, turn: Turn) -> None:
 def _figures(actor: SubscriberActor, review: ReviewReplace, spec: InstrumentSpec, turn: Turn) -> Figures:
     ticket = review.ticket
     held = account.position(actor.parts, ticket.exchange, ticket.symbol, ticket.currency, ticket.multiplier)
-    # Of an order that is worked at our side, a child's fill may be booked before its parent hears of it.
-    buys = ticket.side == "BUY"
-    working = min(review.working, held.working_buy if buys else held.working_sell)
-    reserved = min(review.reserved, held.reserved_buy if buys else held.reserved_sell)
-    without = ledger.release(held, ticket.side, working, reserved)
+    without = ledger.without(held, ticket.side, review.working, review.reserved)
     if ticket.group:
         without = grouped.recounted(without, ticket, turn)
     prices = turn.market.prices(turn.now)

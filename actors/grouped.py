@@ -26,7 +26,7 @@ from engine.grouping import (
 )
 from engine.groups import Group, join
 from engine.instructions import Membership
-from engine.ledger import Position, release
+from engine.ledger import Position, without
 from engine.order import Order
 from engine.refusal import Refusal
 from engine.values import ZERO, Side, add, instrument_key, minus
@@ -61,14 +61,15 @@ def counted(
             continue
         if member.order_id == mine:
             continue
-        ticket, working = order.ticket, order.working
+        ticket, before = order.ticket, position
         fills = membership.role == "CHILD" and member.role == "PARENT" and ticket.side != side
         once = membership.kind != "OTO" and member.role != "PARENT" and ticket.side == side
-        if working and (fills or (once and membership.role != "PARENT")):
-            position = release(position, ticket.side, working, order.reserved)
+        if fills or (once and membership.role != "PARENT"):
+            position = without(position, ticket.side, order.working, order.reserved)
         if fills:
-            filled = working if ticket.side == "BUY" else minus(working)
-            position = replace(position, quantity=add(position.quantity, filled))
+            bought = subtract(before.working_buy, position.working_buy)
+            sold = subtract(before.working_sell, position.working_sell)
+            position = replace(position, quantity=subtract(add(position.quantity, bought), sold))
     return position
 
 

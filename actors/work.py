@@ -286,9 +286,9 @@ class WorkActor(OrderActor):
         order = self.order
         if order is None:
             return
-        # Whoever has it resized sees to what is refused, until it has to end.
-        resized = order.ticket.group or reducing.only(order)
-        waits = report.asked and (not resized or work_.ending(order))
+        # Whoever has it resized (its group, its position) sees to what is refused, until it has to end.
+        resized = work_.resizable(order) or (reducing.only(order) and not order.cancelling)
+        waits = report.asked and not resized
         turn.record(
             work_.ChildMoved(
                 **order_.about(order, turn.now),

@@ -161,6 +161,19 @@ def release(position: Position, side: Side, quantity: Decimal, notional: Decimal
     return _reserved(position, side, quantity, notional, subtract)
 
 
+def without(position: Position, side: Side, quantity: Decimal, notional: Decimal) -> Position:
+    """The position as if an order that works this were not there, to judge another by.
+
+    Of an order that is worked at our side a child's fill may be booked before its parent hears of it: what is reserved
+    no more is not released again.
+    """
+    buys = side == "BUY"
+    working, reserved = position.working_sell, position.reserved_sell
+    if buys:
+        working, reserved = position.working_buy, position.reserved_buy
+    return release(position, side, min(quantity, working), min(notional, reserved))
+
+
 def _reserved(
     position: Position,
     side: Side,

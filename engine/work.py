@@ -166,10 +166,10 @@ def child_ticket(
     )
 
 
-def ending(order: Order) -> bool:
-    """Whether what is at the venue of it has to go, and no more is wanted of it there."""
+def resizable(order: Order) -> bool:
+    """Whether another size may be wanted of what is at the venue, by its group."""
     held = working(order).held
-    return order.cancelling or (held is not None and held.phase == "ENDING")
+    return bool(order.ticket.group) and not order.cancelling and held is not None and held.phase != "ENDING"
 
 
 def ends_at(work: Work) -> datetime | None:

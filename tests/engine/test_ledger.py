@@ -119,6 +119,17 @@ def test_numbers_that_come_out_even_stay_short() -> None:
     assert str(after(("BUY", "10", "5.10"), ("SELL", "4", "6.00")).cost) == "30.60"
 
 
+@pytest.mark.parametrize(
+    ("working", "quantity", "left"), [("10", "4", "6"), ("10", "10", "0"), ("8", "9", "0"), ("0", "9", "0")]
+)
+def test_without_an_order_no_more_is_free_than_was_reserved(working: str, quantity: str, left: str) -> None:
+    """A fill of nine may be booked while the order that had them reserved still counts them."""
+    for side in ("BUY", "SELL"):
+        held = ledger.reserve(flat(), side, D(working), D(working) * 101)
+        found = ledger.without(held, side, D(quantity), D(quantity) * 101)
+        assert found == ledger.reserve(flat(), side, D(left), D(left) * 101)
+
+
 @given(TRADES, AMOUNTS, AMOUNTS)
 @EXACTLY
 def test_profit_is_cash_flow_and_market_value_exactly(
