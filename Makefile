@@ -41,8 +41,8 @@ check: $(READY) ## Format, lint, types, architecture.
 bench: $(READY) ## Measure throughput and latency, and print a table.
 	@$(BIN)/tradewright bench
 
-simulate: $(READY) ## Run seeded worlds with faults: make simulate SEEDS=20
-	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+simulate: $(READY) ## Run seeded worlds with faults, all of them: make simulate SEEDS=10000
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --keep-going
 
 crash: $(READY) ## Kill the daemon at random and count what was lost: make crash N=20
 	@$(BIN)/python -m tests.crash --runs $(N)

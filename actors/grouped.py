@@ -29,7 +29,7 @@ from engine.instructions import Membership
 from engine.ledger import Position, without
 from engine.order import Order
 from engine.refusal import Refusal
-from engine.values import ZERO, Side, add, instrument_key, minus
+from engine.values import ZERO, Side, add, instrument_key, subtract
 
 if TYPE_CHECKING:
     from actors.work import WorkActor

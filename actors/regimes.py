@@ -15,17 +15,19 @@ from msgspec.structs import replace
 
 from actors import supervise, windows
 from actors.turn import Turn
+from engine import gate
 from engine import order as order_
 from engine.algos import contract as algo
 from engine.algos.work import urged
 from engine.blocks import Gathered, only_reduces
-from engine.commands import CancelOrder
+from engine.commands import CancelOrder, Ticket
 from engine.control_commands import Constrain, FollowRegime
 from engine.control_settings import UNCHANGED, RegimeSettings
 from engine.grouping import address_of
 from engine.groups import Group
 from engine.ledger import Position
 from engine.order import Order
+from engine.refusal import Refusal
 from engine.regimes import Open, largest, reduces, risky
 from engine.values import ZERO, add
 from engine.work import WorkConstrained, working
@@ -145,6 +147,18 @@ def lets(order: Order, more: Decimal, turn: Turn) -> bool:
         return only_reduces(whose, ticket)
     position: Position | None = turn.peek(ticket.owner, f"position/{ticket.instrument}")
     return reduces(ZERO if position is None else position.quantity, ticket.side, add(out(work.children), more))
+
+
+def refuses(ticket: Ticket, quantity: Decimal, turn: Turn) -> Refusal | None:
+    """Why the last hop lets so much of an order not out now, or None; what is held and not in memory counts as none."""
+    if settings(turn).allow_new_risk:
+        return None
+    whose = turn.peek(ticket.owner)
+    if isinstance(whose, Gathered):
+        return gate.new_risk(supervise.in_force(turn), ticket, only_reduces(whose, ticket), turn.now)
+    held: Position | None = turn.peek(ticket.owner, f"position/{ticket.instrument}")
+    closes = held is not None and reduces(held.quantity, ticket.side, quantity)
+    return gate.new_risk(supervise.in_force(turn), ticket, closes, turn.now)
 
 
 def held_back(order: Order, more: Decimal, turn: Turn) -> None:

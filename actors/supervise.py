@@ -93,6 +93,14 @@ def asks(turn: Turn) -> bool:
     return turn.rules.controls is not None or in_force(turn) is not None
 
 
+def stopped(ticket: Ticket, turn: Turn) -> Refusal | None:
+    """The kill, of all or of a scope, that an approved order falls under, or None."""
+    desk = turn.peek("desk/main")
+    if desk is not None and desk.killed:
+        return Refusal("KILLED", f"killed by {desk.by}: {desk.reason}")
+    return killed(ticket, ticket.subscriber_id, ticket.venue, turn)
+
+
 def killed(what: Any, subscriber_id: str, venue: str, turn: Turn) -> Refusal | None:
     """The kill of a scope that a request or a ticket falls under, or None."""
     controls = in_force(turn)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Final
 
 from msgspec.structs import replace
 
+from actors import regimes
 from actors.actor import Actor
 from actors.turn import Turn
 from engine import gate
@@ -79,6 +80,8 @@ class VenueActor(Actor):
             refusal = gate.late(ticket, turn.now)
             if refusal is None and not message.resend:
                 refusal = gate.check_child(self.parts.get(f"parent/{ticket.parent}"), ticket, message.quantity)
+        if refusal is None and controls is not None:
+            refusal = regimes.refuses(ticket, message.quantity, turn)
         if refusal is not None:
             event = ChildStopped(
                 at=turn.now, venue=self.id, client_order_id=order_id, code=refusal.code, reason=refusal.reason

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 
 from msgspec.structs import replace
 
-from actors import gross, grouped, held, lost, modified, placing, reducing, regimes, release, resize, windows
+from actors import gross, grouped, held, lost, modified, placing, reducing, regimes, release, resize, supervise, windows
 from actors.again import Again
 from actors.order import OrderActor
 from actors.turn import Turn
@@ -96,7 +96,10 @@ class WorkActor(OrderActor):
         )
         turn.tell(f"venue/{ticket.venue}", AllowParent(order_id=self.id, quantity=ticket.quantity))
         waiting = message.held
-        if waiting is not None and waiting.ends_at is not None and turn.now >= waiting.ends_at:
+        kill = supervise.stopped(ticket, turn)
+        if kill is not None:
+            self.end("CANCELED", kill.code, kill.reason, turn)
+        elif waiting is not None and waiting.ends_at is not None and turn.now >= waiting.ends_at:
             self.end("EXPIRED", "TIME_OVER", "its time was over before it began", turn)
         elif waiting is not None and message.release is not None:
             release.send(self, waiting, message.release, turn)

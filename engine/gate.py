@@ -12,8 +12,9 @@ from decimal import Decimal
 from msgspec import Struct
 
 from engine.commands import Ticket
-from engine.controls import Controls
+from engine.controls import Controls, waived
 from engine.controls import killed as killed_in
+from engine.controls import new_risk as regime_refuses
 from engine.instructions import PRICED
 from engine.native import undeclared
 from engine.refusal import Refusal
@@ -38,6 +39,18 @@ class Allowance(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True)
 
     quantity: Decimal
     out: Decimal = ZERO
+
+
+def new_risk(controls: Controls | None, ticket: Ticket, reduces: bool, now: datetime) -> Refusal | None:
+    """Why the regime lets this order not out, or None: unless a person has let it pass, it may only reduce what is held
+    now."""
+    regime = None if controls is None else controls.regime
+    refusal = regime_refuses(regime, reduces)
+    if controls is None or refusal is None:
+        return None
+    owner, strategy = ticket.subscriber_id, ticket.strategy_id
+    waived_by = waived(controls, refusal.code, owner, strategy, ticket.exchange, ticket.symbol, now)
+    return refusal if waived_by is None else None
 
 
 def late(ticket: Ticket, now: datetime) -> Refusal | None:

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from msgspec import json
 
+from actors import partition as bounds
 from engine import events as e
 from engine import reports as r
 from engine.commands import Kill, Resume, SubmitChild
 from engine.messages import ExecutionCommand, ExecutionPlan
+from engine.work import WorkEnded
 from tests.actors.bench import Bench, D, request
 
 SCOPES = [
@@ -147,3 +149,19 @@ def test_an_order_that_the_venue_does_not_know_is_not_sent_again_while_killed() 
 def test_what_was_journaled_before_there_were_scopes_is_a_kill_of_all(bench: Bench) -> None:
     raw = b'{"type":"Killed","at":"2026-01-05T14:30:00Z","reason":"x","by":"ann"}'
     assert json.decode(raw, type=e.Killed).scope == "firm"
+
+
+@pytest.mark.parametrize("scope", [{}, {"scope": "subscriber", "name": "alice"}, {"scope": "symbol", "name": "AAPL"}])
+def test_what_was_accepted_before_a_kill_and_begins_after_it_is_over_at_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, scope: dict[str, Any]
+) -> None:
+    """Its start waited in the queue: the kill found nothing to cancel yet."""
+    monkeypatch.setattr(bounds, "MAX_FRONT", 0)
+    bench.post("subscriber/alice", request(1, order_type="STOP", stop_price=D("150")))
+    bench.run()
+    bench.post("desk/main", Kill(reason="test", by="ann", **scope))
+    bench.partition.mail.rotate(1)
+    bench.settle()
+    (ended,) = bench.events(WorkEnded)
+    assert (ended.status, ended.code.startswith("KILLED")) == ("CANCELED", True)
+    assert bench.part("subscriber/alice", "position/XNAS:AAPL").working_buy == 0

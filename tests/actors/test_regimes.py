@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from actors import partition as bounds
 from engine import reports as r
 from engine.config import Admin
 from engine.control_commands import DeclareRegime, Regime
 from engine.control_events import RegimeDeclared
 from engine.control_settings import RegimeSettings
-from engine.events import InputRefused
+from engine.events import ChildStopped, InputRefused
 from tests.actors.bench import Bench, D, request
 
 FACTORS = ("quantity_factor", "notional_factor", "rate_factor")
@@ -162,3 +163,17 @@ def test_the_same_regime_with_a_laxer_meaning_is_a_laxer_regime(bench: Bench) ->
     )
     assert hears(bench, "CAUTION") == "ACCEPTED"
     assert bench.part("desk/main").controls.regime.settings.rate_factor == D("0.1")
+
+
+def test_what_was_on_its_way_when_the_regime_was_declared_is_stopped_at_the_gate(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "MAX_FRONT", 0)
+    bench.post("subscriber/alice", request(1))
+    bench.run()
+    bench.post("desk/main", Regime(regime="EMERGENCY", reason="volatile", by="ann"))
+    bench.partition.mail.rotate(1)
+    bench.settle()
+    (stopped,) = bench.events(ChildStopped)
+    assert (stopped.code, bench.sent(r.SubmitOrder)) == ("REGIME_NO_NEW_RISK", [])
+    assert bench.part("subscriber/alice", "position/XNAS:AAPL").working_buy == 0

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engine import gate
+from engine.control_settings import DEFAULT_REGIMES
+from engine.controls import Controls, Override, RegimeInForce
 from engine.gate import Venue
 from engine.identity import order_id
 from engine.reports import Capabilities
@@ -23,6 +25,12 @@ CAN = Capabilities(order_types=frozenset({"LIMIT"}), times_in_force=frozenset({"
 UP = Venue(name="test", up=True, capabilities=CAN, last_order_id=BEFORE)
 MARKET = replace(TICKET, order_type="MARKET", limit_price=None)
 SELL = replace(TICKET, side="SELL")
+CAUTION, EMERGENCY = (
+    Controls(
+        regime=RegimeInForce(name=name, settings=DEFAULT_REGIMES[name], reason="", by="", since=TICKET.approved_at)
+    )
+    for name in ("CAUTION", "EMERGENCY")
+)
 
 
 def code(venue: Venue = UP, ticket: Any = TICKET, **other: Any) -> str | None:
@@ -86,3 +94,23 @@ def test_a_child_is_late_from_its_parents_end_on(after_s: int, code: str | None)
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_a_child_of_a_parent_without_an_end_is_never_late(now: datetime) -> None:
     assert gate.late(replace(TICKET, parent="work-1"), now) is None
+
+
+def test_a_regime_that_takes_no_new_risk_is_asked_at_the_last_hop() -> None:
+    now = TICKET.approved_at
+    mine = Override(
+        override_id="o", code="REGIME_NO_NEW_RISK", subscriber_id=TICKET.subscriber_id, reason="", by="ann", since=now,
+        expires_at=now + timedelta(minutes=1),
+    )  # fmt: skip
+    waived, theirs = ({"o": one} for one in (mine, replace(mine, subscriber_id="another")))
+    for controls, at, code in (
+        (None, now, None),
+        (CAUTION, now, None),
+        (EMERGENCY, now, "REGIME_NO_NEW_RISK"),
+        (replace(EMERGENCY, overrides=waived), now, None),
+        (replace(EMERGENCY, overrides=waived), mine.expires_at, "REGIME_NO_NEW_RISK"),
+        (replace(EMERGENCY, overrides=theirs), now, "REGIME_NO_NEW_RISK"),
+    ):
+        refusal = gate.new_risk(controls, TICKET, False, at)
+        assert (None if refusal is None else refusal.code) == code
+        assert gate.new_risk(controls, TICKET, True, at) is None

@@ -15,7 +15,8 @@ from engine.identity import partition_of
 from engine.messages import CashMovement, ExecutionCommand, ExecutionRequest, Subscriber, Subscription
 from engine.methods import FixedNotional, FixedQuantity, Multiplier, Weight
 from engine.plan import ExecutionPlan
-from tests.simulation import aims, blocks, linked, worked
+from tests.simulation import aims, blocks, controls, linked, worked
+from tests.simulation.misfortune import Misfortune
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -24,12 +25,11 @@ D = Decimal
 EXCHANGES = {"AAA": "XSIM", "BBB": "XSIM", "CCC": "XEUR", "ZZZ": "XSIM"}
 
 
-class Plan:
+class Plan(Misfortune):
     """Who there is in a world, what they asked for so far, and what they may do next."""
 
     def __init__(self, world: World) -> None:
-        self.world = world
-        self.chance = world.chance
+        super().__init__(world)
         self.subscribers = _spread("trader", 4, world.traits.partitions)
         self.strategies = _spread("strategy", 2, world.traits.partitions)
         self.profiles: dict[str, Subscriber] = {}
@@ -55,6 +55,9 @@ class Plan:
             (1, self._venue_status),
             (0.8, self._kill),
             (3, self._resume),
+            (0.8, self._kill_of_a_scope),
+            (1.5, self._regime),
+            (3, self._loosen),
             (1, self._refuse),
             (1, self._poison),
             (10, self.trade),
@@ -296,9 +299,6 @@ class Plan:
 
     # people at the switches
 
-    def _node(self) -> Any:
-        return self.chance.choice(self.world.nodes)
-
     def _venue_status(self) -> None:
         name, status = (
             self.chance.choice(("alpha", "beta")),
@@ -312,76 +312,30 @@ class Plan:
     def _resume(self) -> None:
         self.world.ask(self._node(), "desk/main", Resume(reason=self.chance.choice(("fine", "fine", " ")), by="test"))
 
+    def _kill_of_a_scope(self) -> None:
+        self._everywhere(controls.kill(self.chance, self.subscribers, self.strategies))
+
+    def _regime(self) -> None:
+        self._everywhere(controls.declared(self.chance))
+
+    def _everywhere(self, message: Any) -> None:
+        for node in self.world.nodes:
+            self.world.ask(node, "desk/main", message)
+
+    def _loosen(self) -> None:
+        """A person lets stopped strategies act again, and often ends all that is in force."""
+        only = self.chance.random() < 0.3
+        for node in self.world.nodes:
+            desk = node.audit.desk
+            for message in () if desk is None else controls.rearmed(desk) if only else controls.loosened(desk):
+                self.world.ask(node, "desk/main", message)
+
     def _refuse(self) -> None:
         self.world.ask(self._node(), "door/in", RefuseInput(subject="x", code="BAD_JSON", reason="no", excerpt="{"))
 
     def _poison(self) -> None:
         """A message on which the actor fails half-way."""
         self.world.ask(self._node(), "door/in", RefuseInput(subject="x", code="POISON", reason="no", excerpt=""))
-
-    # market, clock and misfortune
-
-    def trade(self) -> None:
-        """The market moves."""
-        world = self.world
-        for symbol, price in world.prices.items():
-            moved = price * D(self.chance.choice((95, 99, 100, 101, 105))) / 100
-            world.prices[symbol] = min(max(moved, D(50)), D(200)).quantize(D("0.05"))
-            if self.chance.random() < 0.9:
-                world.quote(symbol)
-
-    def _market_goes_quiet(self) -> None:
-        """Time passes without a quote, so that what was heard is stale."""
-        self.world.now += timedelta(seconds=31)
-
-    def _clock(self) -> None:
-        """The clock is set: back a little, or over an end of day."""
-        step = self.chance.choice((-3, -0.2, 3, 20, 7_200))
-        self.world.tally.add("clock: set back" if step < 0 else "clock: set forward")
-        self.world.now += timedelta(seconds=step)
-
-    def _day_ends(self) -> None:
-        """The end of the day of some working order."""
-        ends = [venue.next_expiry for venue in self.world.venues.values() if venue.next_expiry is not None]
-        if ends and min(ends) > self.world.now and self.chance.random() < 0.5:
-            self.world.now = min(ends)
-            for symbol in self.world.prices:
-                self.world.quote(symbol)
-
-    def _retry(self) -> None:
-        self.world.ask_again()
-
-    def _strike(self) -> None:
-        """A venue ends or fills an order about which the engine awaits an answer."""
-        rare = ("UNKNOWN", "PENDING_REPLACE", "SUBMITTING")
-        rows = [
-            (rare.index(parts[""].status), venue, address[6:])
-            for (number, _), venue in self.world.venues.items()
-            for address, parts in self.world.nodes[number].audit.live.items()
-            if address[6:] in venue.orders and parts and parts[""].status in rare and not venue.calm
-        ]
-        if rows and self.world.traits.hostility:
-            rarest = min(rank for rank, _, _ in rows)
-            _, venue, name = self.chance.choice([row for row in rows if row[0] == rarest])
-            venue.strike(name, self.world.now)
-
-    def _crash(self) -> None:
-        node = self._node()
-        if node.up:
-            self.world.crash(node)
-
-    def _session_lost(self) -> None:
-        world, node, name = self.world, self._node(), self.chance.choice(("alpha", "beta"))
-        if node.up and world.sessions[node.number, name]:
-            world.say(f"{name}{node.number} loses its session")
-            world.disconnect(node.number, name)
-
-    def _session_back(self) -> None:
-        world = self.world
-        for (number, name), up in world.sessions.items():
-            if not up and world.nodes[number].up and self.chance.random() < 0.7:
-                world.say(f"{name}{number} has its session again")
-                world.connect(number, name)
 
 
 def _spread(word: str, count: int, partitions: int) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from engine import target_events as t
 from engine.config import effective
 from engine.ledger import Position, flat, reserve
 from engine.target_messages import Target, TargetPositions
-from tests.simulation import limits
+from tests.simulation import controls, limits
 
 if TYPE_CHECKING:
     from actors.market import Market
@@ -72,7 +72,8 @@ def judge(
     else:
         aims = {} if event.aim is None else {event.aim.instrument: event.aim}
     live = dict(parts)
-    own = effective(rules.limits, parts[""].limits) if event.tickets else None
+    desk = states.get("desk/main", {}).get("")
+    own = controls.under(effective(rules.limits, parts[""].limits), desk) if event.tickets else None
     for ticket in event.tickets:
         venue, part = states[f"venue/{ticket.venue}"][""], f"position/{ticket.instrument}"
         assert own is not None
@@ -84,6 +85,8 @@ def judge(
         assert spec is not None
         _within(ticket, held, aims[ticket.instrument].target, spec.lot_size)
         mark = market.mark(ticket.instrument, event.at)
+        risk = controls.forbids(desk) and controls.adds(held, ticket, ticket.quantity, working=True)
+        assert not risk, f"{event.signal_id}: adds to {held} in {desk}: {ticket}"
         broken = limits.past(live, own, ticket, None if mark is None else mark.price, held)
         assert not broken, f"{event.signal_id}: {broken}: {ticket}"
         notional = ticket.quantity * ticket.reserve_price * ticket.multiplier

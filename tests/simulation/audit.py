@@ -16,10 +16,12 @@ from engine import events as e
 from engine import reports as r
 from engine import target_events as t
 from engine.blocks import BlockEvent, BlockFormed
+from engine.commands import Ticket
+from engine.desk import Desk
 from engine.messages import Outcome
 from engine.order import TERMINAL, Order
 from engine.work import WorkEnded, WorkMoved
-from tests.simulation import aims, blocks, limits
+from tests.simulation import aims, blocks, controls, limits
 from tests.simulation.broken import must
 from tests.simulation.disk import Disk
 from tests.simulation.groups import Groups
@@ -80,7 +82,7 @@ class Audit:
             self._moved(parts, after, event)
             self.live[address] = after
             self.parents.after(event, self.live)
-            self.groups.after(address, event, after)
+            self.groups.after(address, event)
             if isinstance(event, BlockEvent):
                 self.blocks.heard(event, after)
                 if isinstance(event, BlockFormed):
@@ -111,9 +113,20 @@ class Audit:
             same = actor is not None and actor.parts.get(part) == value
             must(same, f"{address} {part!r}: the actor has another state than the batch")
 
+    @property
+    def desk(self) -> Desk | None:
+        """What is in force, None for nothing ever."""
+        desk: Desk | None = self.live.get("desk/main", {}).get("")
+        return desk
+
     def _killed(self) -> bool:
-        desk = self.live.get("desk/main", {}).get("")
-        return desk is not None and bool(desk.killed)
+        return self.desk is not None and self.desk.killed
+
+    def _free(self, ticket: Ticket, what: str) -> None:
+        """No kill, and no stop of its strategy, keeps this order from being approved."""
+        stops = controls.stops(self.desk, ticket)
+        must(not stops, f"{ticket.order_id} was {what} while {stops}")
+        must(controls.acts(self.desk, ticket), f"{ticket.order_id} was {what}, and its strategy is stopped there")
 
     # one event
 
@@ -123,7 +136,8 @@ class Audit:
             check(self, address, event, partition)
 
     def _accepted(self, address: str, event: e.RequestAccepted, partition: Partition) -> None:
-        must(not self._killed(), f"{event.key} was accepted while killed")
+        for ticket in event.tickets:
+            self._free(ticket, "accepted")
         asked = self.requests.get(event.request_id)
         market = partition.turn.market
         limits.judge(self.live[address], self.live, event, asked, partition.turn.rules, market, self.groups)
@@ -144,6 +158,8 @@ class Audit:
         else:
             must(not event.tickets or not self._killed(), f"{event.signal_id} sent while killed")
             self.tally.add("targets: a later wave" if event.tickets else "targets: an order moved")
+        for ticket in event.tickets:
+            self._free(ticket, "approved for a target")
         aims.judge(self.live.get(address, {}), self.live, event, partition.turn.rules, partition.turn.market)
 
     def _ended(self, address: str, event: t.TargetReached | t.TargetFailed, partition: Partition) -> None:
@@ -156,8 +172,16 @@ class Audit:
         must(failed or near, f"{event} is not where {aim} says")
 
     def _sent(self, address: str, event: e.ChildSent, partition: Partition) -> None:
-        must(not self._killed(), f"{event.client_order_id} was sent while killed")
-        venue = self.live[address][""]
+        venue, order = self.live[address][""], self.live[f"order/{event.client_order_id}"][""]
+        ticket = order.ticket
+        stops = controls.stops(self.desk, ticket)
+        must(not stops, f"{event.client_order_id} was sent while {stops}")
+        owner = f"subscriber/{ticket.subscriber_id}"
+        if controls.forbids(self.desk) and owner in self.live:
+            held = self.live[owner].get(f"position/{ticket.instrument}")
+            risk = controls.adds(held, ticket, order.quantity, working=False)
+            must(not risk, f"{event.client_order_id} adds to {held}, and was sent in {self.desk}: {order}")
+            self.tally.add("regime: an order that reduces is sent")
         must(venue.up and not venue.paused, f"{event.client_order_id} was sent to {venue}")
         if event.resend:
             safe = venue.capabilities.deduplicates
@@ -281,6 +305,7 @@ class Audit:
             must(disk.decoded(address) == parts, f"{address} does not read back as it was written")
         booked = [event.fill for _, _, _, event in disk.events if isinstance(event, e.FillBooked)]
         self.fills = {(fill.venue, fill.execution_id) for fill in booked}
+        self.groups.remember(((address, event) for _, _, address, event in disk.events), self.requests)
         self.verify(disk)
 
     def verify(self, disk: Disk) -> None:
@@ -301,6 +326,11 @@ class Audit:
 
     def reservations(self) -> None:
         """What subscribers have working and reserved is the sum over their open orders."""
+        for address, parts in self.live.items():
+            order = parts.get("") if address.startswith("order/work-") else None
+            if order is not None and order.open and not order.cancelling:
+                stops = controls.stops(self.desk, order.ticket)
+                must(not stops, f"{address} is {order.status} and goes on, while {stops}")
         self.parents.at_rest(self.live)
         self.groups.at_rest(self.live, self.parents.closed_at)
         sums: dict[tuple[str, str], list[Decimal]] = {}

@@ -6,7 +6,7 @@ venue: then it is told. Everything else holds at any moment at which no mail wai
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -49,6 +49,15 @@ class Groups:
         self.told: set[tuple[str, str]] = set()
         """(code, about) of every alarm."""
 
+    def remember(self, journal: Iterable[tuple[str, e.Event]], requests: Mapping[str, Any]) -> None:
+        """Begins again from what is durable, counting nothing twice."""
+        again = Groups(Tally())
+        for address, event in journal:
+            if isinstance(event, e.RequestAccepted):
+                again.accepted(event, requests.get(event.request_id))
+            again.after(address, event)
+        self.members, self.cancelled, self.told = again.members, again.cancelled, again.told
+
     # what happens
 
     def accepted(self, event: e.RequestAccepted, asked: ExecutionRequest | None) -> None:
@@ -60,8 +69,8 @@ class Groups:
             self.members.setdefault(address, {})[ticket.order_id] = Member(ticket, asked.group)
             self.tally.add(f"group: {asked.group.kind} {asked.group.role}")
 
-    def after(self, address: str, event: e.Event, parts: Mapping[str, Any]) -> None:
-        """An event happened; these are the parts of its actor after it."""
+    def after(self, address: str, event: e.Event) -> None:
+        """An event happened to this actor."""
         if isinstance(event, e.AlarmRaised):
             self.told.add((event.code, event.about))
             if event.code.startswith("GROUP"):

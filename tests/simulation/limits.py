@@ -13,6 +13,7 @@ from engine.config import Limits, effective
 from engine.instructions import TRAILING, TRIGGERED
 from engine.ledger import Position, flat
 from engine.rules import Rules
+from tests.simulation import controls
 from tests.simulation.groups import Groups
 
 ZERO = Decimal(0)
@@ -30,7 +31,8 @@ def judge(
 ) -> None:
     """Raises where an order of this accepted request is past a limit at its worst."""
     profile = parts[""]
-    limits = effective(rules.limits, profile.limits)
+    desk = states.get("desk/main", {}).get("")
+    limits = controls.under(effective(rules.limits, profile.limits), desk)
     assert profile.status == "ACTIVE", f"{event.key}: accepted while {profile.status}"
     if asked is not None and asked.expires_at is not None:
         assert event.at < asked.expires_at, f"{event.key}: accepted after it had expired"
@@ -49,6 +51,8 @@ def judge(
         held = parts.get(part) or flat(ticket.exchange, ticket.symbol, ticket.currency, ticket.multiplier)
         if group is not None:
             held = groups.worst(held, ticket, group, states)
+        risk = controls.forbids(desk) and controls.adds(held, ticket, ticket.quantity, working=True)
+        assert not risk, f"{event.key}: adds to {held} in {desk}: {ticket}"
         broken = past(parts, limits, ticket, price, held)
         assert not broken, f"{event.key}: {broken}: {ticket}"
 

@@ -14,8 +14,10 @@ from actors.turn import Turn
 from engine import hearing
 from engine.commands import RefuseInput
 from engine.config import Allow, Config, ExchangeSettings, InstrumentSettings, Limits, OtherVenue, Service
+from engine.control_settings import RegimeSettings
 from engine.rules import Rules
 from engine.sessions import Session
+from tests.simulation import controls
 from tests.simulation.audit import POISON
 from tests.simulation.traits import Tally
 
@@ -24,7 +26,7 @@ SYMBOLS = {"AAA": "XSIM", "BBB": "XSIM", "CCC": "XEUR"}
 D = Decimal
 
 
-def rules_of(partitions: int) -> Rules:
+def rules_of(partitions: int, supervised: bool, regimes: dict[str, RegimeSettings]) -> Rules:
     """Two exchanges with a venue each; one trades around the clock, the other closes at 16:30."""
     config = Config(
         service=Service(partitions=partitions),
@@ -37,6 +39,8 @@ def rules_of(partitions: int) -> Rules:
         limits=Limits(max_orders_per_second=D(50)),
         venues={"alpha": OtherVenue(kind="simulated"), "beta": OtherVenue(kind="simulated")},
         routes={"XSIM": "alpha", "XEUR": "beta"},
+        controls=controls.settings(supervised),
+        regimes=regimes,
     )
     days = [BEGIN.replace(hour=8) + timedelta(days=day) for day in range(30)]
     return Rules(config, {"TEST": [Session(day, day + timedelta(hours=8)) for day in days]})

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from actors.registry import key_of
 from engine import events as e
-from engine.commands import Resume
+from engine.desk import Desk
 from engine.order import TERMINAL, Order
-from tests.simulation import aims, blocks
+from tests.simulation import aims, blocks, controls
 from tests.simulation.broken import must
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def settle(world: World) -> None:
             if not world.sessions[node.number, name]:
                 world.connect(node.number, name)
     for node in world.nodes:
-        world.ask(node, "desk/main", Resume(reason="the end", by="test"))
+        for message in controls.loosened(node.audit.desk or Desk()):
+            world.ask(node, "desk/main", message)
     _rest(world)
     world.ask_again()
     _rest(world)

@@ -34,6 +34,8 @@ class Traits:
     tight: bool
     """Bounds of the partition are made small, so that eviction and full batches happen in a small world."""
     mail_loss: float
+    supervised: bool
+    """Strategies that repeat themselves are stopped until a person re-arms them."""
 
 
 def make(chance: Random) -> Traits:
@@ -51,4 +53,5 @@ def make(chance: Random) -> Traits:
         slow=chance.choice((0.0, 0.05, 0.2)) if hostile else 0.0,
         tight=chance.random() < 0.5,
         mail_loss=chance.choice((0.0, 0.2, 0.5)) if hostile else 0.0,
+        supervised=chance.random() < 0.3,
     )

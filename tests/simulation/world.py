@@ -15,7 +15,7 @@ from engine.commands import Kill, MarketMoved
 from engine.identity import partition_of
 from engine.messages import MarketData, Outcome, Quote, Trade
 from engine.post import Envelope, PostReceived
-from tests.simulation import actions, settlement, traits
+from tests.simulation import actions, controls, settlement, traits
 from tests.simulation.audit import Audit
 from tests.simulation.broken import must
 from tests.simulation.node import Node
@@ -37,7 +37,7 @@ class World:
         self.steps: list[str] = []
         self.requests: dict[str, Any] = {}
         """Every request by its request id."""
-        self.rules = rules_of(self.traits.partitions)
+        self.rules = rules_of(self.traits.partitions, self.traits.supervised, controls.regimes(self.chance))
         self.wires = Wires(self.chance, self.traits, self.tally)
         self.venues: dict[tuple[int, str], ScriptedVenue] = {}
         self.sessions: dict[tuple[int, str], bool] = {}
