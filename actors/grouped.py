@@ -137,7 +137,7 @@ def released(actor: WorkActor, message: ReleaseOrder, turn: Turn) -> None:
         return
     resize.amend(actor, message.quantity, turn)
     instrument = order.ticket.instrument
-    quote, last = turn.market.quote(instrument, turn.now), turn.market.last(instrument)
+    quote, last = turn.market.quote(instrument, turn.now), turn.market.last(instrument, turn.now)
     order = actor.parts[""]
     spec, spare = work_.working(order).spec, reducing.free(order, turn)
     step = emulate.admit(spec, work.held, turn.now, quote, last, order.quantity if spare is None else spare)

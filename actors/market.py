@@ -34,7 +34,7 @@ class Market:
     def __init__(self, max_age_s: int) -> None:
         self._marks: dict[str, Mark] = {}
         self._quotes: dict[str, Quote] = {}
-        self._last: dict[str, Decimal] = {}
+        self._last: dict[str, tuple[Decimal, datetime]] = {}
         self._volumes: dict[str, Decimal] = {}
         self._watchers: dict[str, dict[str, Wants]] = {}
         self._as_of: datetime | None = None
@@ -52,10 +52,12 @@ class Market:
                     bid = ask = max(bid, ask)
                 price = (bid + ask) * _HALF
             case Trade():
-                price = bid = ask = self._last[instrument] = data.price
+                price = bid = ask = data.price
+                self._last[instrument] = price, now
                 self._volumes[instrument] = add(self._volumes.get(instrument, ZERO), data.size)
             case _:
-                price = bid = ask = self._last[instrument] = data.close
+                price = bid = ask = data.close
+                self._last[instrument] = price, now
                 self._volumes[instrument] = add(self._volumes.get(instrument, ZERO), data.volume)
         if price > ZERO:
             self._marks[instrument] = Mark(price, bid, ask, now)
@@ -64,9 +66,10 @@ class Market:
         """The quote in force, or None where there is none or the mark is older than the configured age."""
         return None if self.mark(instrument, now) is None else self._quotes.get(instrument)
 
-    def last(self, instrument: str) -> Decimal | None:
-        """The price of the last trade or bar since the process began."""
-        return self._last.get(instrument)
+    def last(self, instrument: str, now: datetime) -> Decimal | None:
+        """The price of the last trade or bar, or None where there was none within the configured age."""
+        last = self._last.get(instrument)
+        return None if last is None or now - last[1] > self.max_age else last[0]
 
     def volume(self, instrument: str) -> Decimal:
         """Units traded since the process began, by trades and bars."""

@@ -194,7 +194,7 @@ class WorkActor(OrderActor):
             ask=None if quote is None else quote.ask,
             bid_size=None if quote is None else quote.bid_size,
             ask_size=None if quote is None else quote.ask_size,
-            last=turn.market.last(instrument),
+            last=turn.market.last(instrument, turn.now),
             volume=volume,
         )
         decision = decide(regimes.urgent(works, turn), work_.progress(order), market, turn.now)

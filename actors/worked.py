@@ -146,7 +146,7 @@ def prepare(
     if "ALGORITHM" in spec.emulators or "ICEBERG" in spec.emulators:
         hides = venue.capabilities.display_quantity
         return _algorithm(request, subscriber_id, spec, instrument, arrival, hides, turn)
-    quote, last = turn.market.quote(key, now), turn.market.last(key)
+    quote, last = turn.market.quote(key, now), turn.market.last(key, now)
     begins = _trail(spec, quote, last, now)
     if isinstance(begins, Refusal):
         return begins

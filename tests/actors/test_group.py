@@ -10,7 +10,8 @@ import pytest
 from engine import reports as r
 from engine.commands import Kill
 from engine.events import CommandDecided
-from engine.messages import ExecutionCommand, Quote
+from engine.instructions import Instructions
+from engine.messages import ExecutionCommand, Quote, Trade
 from engine.plan import ExecutionPlan
 from engine.work import WorkEnded
 from tests.actors.bench import Bench, D
@@ -376,3 +377,21 @@ def test_a_child_that_is_let_go_while_the_venue_is_away_is_sent_when_it_is_back(
     bench.wait(2)
     (child,) = desk.at_venue("exit")
     assert (child.ticket.side, child.quantity) == ("SELL", 100)
+
+
+def test_a_trailing_stop_that_is_let_go_without_a_live_price_trails_on_from_where_it_began(
+    desk: Desk, bench: Bench
+) -> None:
+    """A print that is long past says nothing of the market."""
+    old = Trade(exchange="XNAS", symbol="AAPL", price=D(120), size=D(1), at=bench.now)
+    bench.partition.turn.market.hear(old, bench.now)
+    bench.quote("AAPL", "100")
+    desk.place("entry", "OTO", "PARENT", limit_price="100")
+    told = Instructions(trail_amount=D(2))
+    desk.place("exit", "OTO", "CHILD", side="SELL", order_type="TRAILING_STOP", instructions=told)
+    bench.wait(61)
+    desk.fills("entry", 100)
+    tick(bench, "99")
+    assert desk.at_venue("exit") == []
+    tick(bench, "98")
+    assert len(desk.at_venue("exit")) == 1

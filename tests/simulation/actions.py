@@ -319,6 +319,9 @@ class Plan(Misfortune):
         self._everywhere(controls.declared(self.chance))
 
     def _everywhere(self, message: Any) -> None:
+        """Every engine is told, often as orders are just coming in."""
+        for _ in range(self.chance.choice((0, 1, 2))):
+            self._group()
         for node in self.world.nodes:
             self.world.ask(node, "desk/main", message)
 

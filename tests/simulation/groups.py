@@ -134,8 +134,13 @@ class Groups:
     def _knows(self, address: str, told: Told, order: Order) -> None:
         name = told.order_id
         must(told.filled == order.filled, f"{address}: {name} has {order.filled} filled, the group {told}")
+        must(order.open or told.ended, f"{address}: {name} is {order.status}, and the group did not hear: {told}")
         if told.ended or told.standing == "CANCELING":
             must(_ending(order), f"{address}: {name} is {order.status}, the group has {told}")
+        settled = not any(piece.pending for piece in w.working(order).children) and not _ending(order)
+        if told.standing == "ACTIVE" and settled and not self._excused(order):
+            same = order.quantity == told.quantity
+            must(same, f"{address}: {name} is for {order.quantity}, and nothing is asked to change: {told}")
         if told.standing == "HELD":
             must(not w.working(order).placed, f"{address}: {name} waits for its group, and was sent")
 
@@ -172,21 +177,19 @@ class Groups:
     # in the end
 
     def ended(self, live: States) -> list[str]:
-        """What is open of a group in a settled world and should not be, or is not of the size that the group wants."""
+        """What is open of a group in a settled world, and was to end."""
         found = []
         for address, members in self.members.items():
             group: Group | None = live.get(address, {}).get("")
             for told in () if group is None else group.members:
                 order = live[f"order/{told.order_id}"][""]
-                if told.order_id not in members or not order.open or self._excused(address, order, live):
+                if told.order_id not in members or not order.open or self._excused(order):
                     continue
                 if order.cancelling:
                     found.append(f"{address}: {told.order_id} is still {order.status}")
-                elif told.standing == "ACTIVE" and order.quantity != told.quantity:
-                    found.append(f"{address}: {told.order_id} is for {order.quantity}, the group wants {told.quantity}")
         return found
 
-    def _excused(self, address: str, order: Order, live: States) -> bool:
+    def _excused(self, order: Order) -> bool:
         """Whether a person was told that the venue does not answer for it, or will not have it as it should be."""
         names = [order.ticket.order_id, *(piece.order_id for piece in w.working(order).children)]
         codes = ("GROUP_UNEVEN", "NO_ANSWER", "ORDER_UNKNOWN")

@@ -73,7 +73,7 @@ def surroundings(tight: bool, tally: Tally) -> Iterator[None]:
 
     DoorActor.RECEIVE[RefuseInput] = poisoned
     if tight:
-        for name, value in (("MAX_RESIDENT", 4), ("MAX_KNOWN", 3), ("MAX_TURNS", 4), ("MAX_FRONT", 2)):
+        for name, value in (("MAX_RESIDENT", 4), ("MAX_KNOWN", 3), ("MAX_TURNS", 4), ("MAX_FRONT", 1)):
             bounds[name] = getattr(partition_module, name)
             setattr(partition_module, name, value)
     try:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation import block_plants, plants, worked_plants
+from tests.simulation import block_plants, group_plants, plants, worked_plants
 from tests.simulation.planting import PLANTS
 from tests.simulation.runs import live
 
 SEEDS = 1_000
-assert {block_plants, plants, worked_plants}, "imported for what they plant"
-assert len(PLANTS) > 40, "a plant lost its name"
+assert {block_plants, group_plants, plants, worked_plants}, "imported for what they plant"
+assert len(PLANTS) > 60, "a plant lost its name"
 
 
 def found(name: str) -> int | None:

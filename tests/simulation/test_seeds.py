@@ -47,6 +47,12 @@ work: MARKET_IF_TOUCHED released|work: LIMIT_IF_TOUCHED released|work: TRAILING_
 work: TRAILING_STOP_LIMIT released|work: MARKET_TO_LIMIT FILLED|work: LIMIT EXPIRED|work: STOP CANCELED
 block: shared|block: formed, 1 orders|block: filled|block: settled FILLED|block: settled CANCELED|block: settled EXPIRED
 block: settled REJECTED|block: settled again
+group: OCO MEMBER|group: OCO won|group: OUO MEMBER|group: OUO won|group: OTO PARENT|group: OTO CHILD
+group: BRACKET PARENT|group: BRACKET CHILD|group: cancelled as commanded|group: GROUP_OVERFILLED
+group: GROUP_UNCOVERED|outcome: GROUP_CLOSED|outcome: GROUP_OVER|action: regime|action: loosen
+action: kill of a scope|regime: an order that reduces is sent|outcome: REGIME_NO_NEW_RISK
+outcome: KILLED_SUBSCRIBER|outcome: KILLED_STRATEGY|outcome: KILLED_SYMBOL|outcome: KILLED_VENUE
+outcome: REPEATED_EXECUTION|targets: FAILED REGIME_NO_NEW_RISK
 work: child placed|work: stopped|work: amended|work: late fill|work: killed
 outcome: KILLED|end: UNKNOWN|end: FILLED|end: CANCELED|end: REJECTED|end: EXPIRED|end: WORKING
 """.replace("\n", "|")
