@@ -34,6 +34,7 @@ def legal(event: type, old: str, new: str) -> bool:
         e.AmendRefused: (*resting, "FILLED", "SUBMITTING", "UNKNOWN", "PENDING_REPLACE", "PENDING_CANCEL"),
         e.OrderLost: ("UNKNOWN",),
         w.WorkMoved: (old,),
+        w.WorkConstrained: (old,),
         w.WorkAmended: (old,) if old in resting else (),
         w.WorkStopped: ("PENDING_CANCEL",) if old in resting else (),
         w.WorkEnded: ("FILLED", "CANCELED", "EXPIRED", "REJECTED"),
