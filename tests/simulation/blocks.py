@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from adapters.audit_blocks import Blocks, Execution
 from engine import blocks as b
 from engine import events as e
+from engine.commands import Ticket
 from engine.identity import fnv1a32
 from engine.messages import ExecutionRequest
 from engine.methods import Allocation, AvailableEquity, Equal, NetLiquidation, Ratio
@@ -37,6 +38,11 @@ def some(request: ExecutionRequest, chance: Random) -> ExecutionRequest:
     time = "DAY" if request.time_in_force in ("GTC", "GTD") else request.time_in_force
     worked = replace(request, block=True, time_in_force=time, group=None)
     return request if worked.problem() is not None else worked
+
+
+def closes(parts: dict[str, Any], ticket: Ticket) -> bool:
+    """Whether an order of a block can only reduce what its members hold, by what the signal says."""
+    return parts[""].request.intent == "CLOSE" or (ticket.side == "SELL" and not ticket.short_sale)
 
 
 def is_part(order: Order) -> bool:
