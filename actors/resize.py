@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from actors import regimes, release
+from actors import reducing, regimes, release
 from actors.turn import Turn
 from engine import emulate
 from engine import order as order_
@@ -27,11 +27,22 @@ def to(actor: WorkActor, quantity: Decimal, turn: Turn) -> None:
     order = actor.order
     if order is None or not order.open or order.cancelling or quantity <= order.filled:
         return
-    held = work_.working(order).held
+    work = work_.working(order)
+    held = work.held
     if held is None or held.total is None:
         amend(actor, quantity, turn)
         actor.drive(turn)
         return
+    if held.phase == "ENDING":
+        return
+    if reducing.only(order):
+        # The position says so too; where it is not known yet, the order does not grow.
+        spare = reducing.free(order, turn)
+        most = held.total if spare is None else emulate.most(order.filled, spare, work.spec.lot_size)
+        quantity = min(quantity, most)
+        if quantity <= order.filled:
+            actor.drive(turn)
+            return
     more = subtract(quantity, held.total)
     turn.record(work_.WorkMoved(**order_.about(order, turn.now), held=replace(held, total=quantity)))
     if more > ZERO:

@@ -11,6 +11,7 @@ import pytest
 from engine import reports as r
 from engine.commands import SetStatus
 from engine.events import DeadLettered, FillBooked
+from engine.instructions import Instructions
 from engine.order import Order
 from tests.actors.bench import D
 from tests.actors.linked import Desk, floor
@@ -35,10 +36,12 @@ class World:
         parented = self.kind in ("OTO", "BRACKET")
         if parented:
             self.desk.place("entry", self.kind, "PARENT", limit_price="100", quantity="100")
+        only = parented and self.chance.random() < 0.3
+        told = {"instructions": Instructions(reduce_only=True)} if only else {}
         for leg in range(self.chance.randint(2, 3)):
             stop: dict[str, Any] = {"order_type": "STOP", "stop_price": D(90 + leg)}
             limit: dict[str, Any] = {"limit_price": str(110 + leg)}
-            fields = self.chance.choice((stop, limit, limit))
+            fields = self.chance.choice((stop, limit, limit)) | told
             self.desk.ask(f"leg{leg}", self.kind, "CHILD" if parented else "MEMBER", side="SELL", **fields)
             if self.chance.random() < 0.3:
                 self.step()
@@ -153,6 +156,8 @@ class World:
         group = self.bench.part("group/alice/g")
         if group is None or any(alarm in ("GROUP_UNEVEN", "NO_ANSWER") for alarm in self.bench.alarms()):
             return
+        if any(child.asks for child in self.children()):
+            return  # The venue was asked, and its answer is waited for.
         for member in group.members:
             one = order(self.bench, member.order_id)
             assert member.filled == one.filled
