@@ -88,7 +88,8 @@ def review(actor: SubscriberActor, review: ReviewReplace, turn: Turn) -> None:
         if review.waits:
             figures = replace(figures, limit_price=None)
         if supervise.asks(turn):
-            refusal = supervise.judge(supervise.asked(ticket, actor.id, ticket.venue, figures, ticket.order_id), turn)
+            asked = supervise.asked(ticket, actor.id, ticket.venue, figures, ticket.order_id)
+            refusal = supervise.judge(asked, turn).refusal
         else:
             refusal = check(figures)
         if refusal is None:

@@ -24,6 +24,7 @@ from engine.risk import check, pre_checks
 from engine.steering import Step
 from engine.target_messages import TargetPositions
 from engine.values import ZERO, instrument_key, multiply
+from engine.weighed import Weighed
 
 if TYPE_CHECKING:
     from actors.subscriber import SubscriberActor
@@ -40,6 +41,7 @@ class Approved(Struct, frozen=True, gc=False):
     figures: Figures
     asked: supervise.Asked | None = None
     """As the controls were asked, where they were."""
+    weighed: tuple[Weighed, ...] = ()
 
 
 class Approvals:
@@ -52,6 +54,8 @@ class Approvals:
         self._exposures: dict[str, Exposure] = {}
         self._count = 0
         self._asked: list[supervise.Asked] = []
+        self.refused: dict[str, tuple[Figures, tuple[Weighed, ...]]] = {}
+        """By instrument: the figures of the order that was refused there."""
         switch = turn.peek("desk/main")
         self.killed = switch is not None and bool(switch.killed)
 
@@ -106,6 +110,7 @@ class Approvals:
         if position is None:
             position = ledger.flat(spec.exchange, spec.symbol, spec.currency, spec.multiplier)
         exposure = self.exposure(spec.currency)
+        weighed: tuple[Weighed, ...] = ()
         for step in steps:
             figures = measure(
                 turn.now,
@@ -125,11 +130,12 @@ class Approvals:
                 refusal = check(figures)
             else:
                 before = [order.asked for order in found if order.asked is not None]
-                refusal = supervise.judged(asked, [*self._asked, *before], turn)
+                refusal, weighed = supervise.judged(asked, [*self._asked, *before], turn)
             if refusal is not None:
+                self.refused[instrument] = figures, weighed
                 return refusal
             ticket = self._ticket(spec, step, figures, end, leg=self._count + len(found))
-            found.append(Approved(ticket, figures, asked))
+            found.append(Approved(ticket, figures, asked, weighed))
             notional = multiply(multiply(ticket.quantity, ticket.reserve_price), ticket.multiplier)
             position = ledger.reserve(position, ticket.side, ticket.quantity, notional)
             exposure = with_order(exposure, figures)

@@ -17,10 +17,9 @@ from engine.control_events import TradeCounted
 from engine.control_settings import Gross
 from engine.controls import RegimeInForce, grossed
 from engine.order import Order
-from engine.refusal import Refusal
-from engine.sizing import plain
 from engine.switching import firm_part, strategy_part, traded_on
 from engine.values import ZERO, add, multiply, subtract
+from engine.weighed import Weighed
 
 if TYPE_CHECKING:
     from actors.desk import DeskActor
@@ -33,13 +32,12 @@ def limits(turn: Turn) -> Gross | None:
     return None if controls is None else controls.gross
 
 
-def exceeded(asked: Asked, beside: Iterable[Asked], regime: RegimeInForce | None, turn: Turn) -> Iterator[Refusal]:
-    """The gross limits that an order would pass, with those `beside` it as if they worked: all are of one strategy."""
+def weigh(asked: Asked, beside: Iterable[Asked], regime: RegimeInForce | None, turn: Turn) -> Iterator[Weighed]:
+    """The gross limits and what counts for them, with the orders `beside` it as if they worked: all of one strategy."""
     gross = limits(turn)
     if gross is None:
         return
-    strategy_id, currency, notional = asked.strategy_id, asked.figures.spec.currency, asked.figures.notional or ZERO
-    others = ZERO
+    strategy_id, currency, others = asked.strategy_id, asked.figures.spec.currency, ZERO
     for one in beside:
         if one.figures.spec.currency == currency:
             others = add(others, one.figures.notional or ZERO)
@@ -49,14 +47,16 @@ def exceeded(asked: Asked, beside: Iterable[Asked], regime: RegimeInForce | None
         (f"strategy/{strategy_id}", strategy_part(strategy_id, currency), mine, "MAX_STRATEGY_GROSS"),
         ("firm", firm_part(currency), gross.firm, "MAX_FIRM_GROSS"),
     ):
-        if limit is None:
-            continue
-        executed = traded_on(turn.peek("desk/main", part), turn.today)
-        open_now = add(subtract(working.sum(name, currency), working.of(asked.replaces)), others)
-        most = grossed(limit, regime)
-        if add(add(executed, open_now), notional) > most:
-            text = f"gross: {name} executed {plain(executed)} {currency} today and works {plain(open_now)}"
-            yield Refusal(code, f"{text}, this order {plain(notional)}, limit {most}")
+        if limit is not None:
+            yield Weighed(
+                code=code,
+                whose=name,
+                executed=traded_on(turn.peek("desk/main", part), turn.today),
+                works=add(subtract(working.sum(name, currency), working.of(asked.replaces)), others),
+                asks=asked.figures.notional or ZERO,
+                limit=grossed(limit, regime),
+                currency=currency,
+            )
 
 
 def _working(gross: Gross, turn: Turn) -> Working:

@@ -5,7 +5,7 @@ Reached, failed or steered on: each is an event, with the arithmetic as a senten
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +100,7 @@ def _steered(
     aim: Aim,
     turn: Turn,
     moves: Moves | None = None,
-    found: Iterable[Approved] = (),
+    found: Sequence[Approved] = (),
 ) -> t.TargetSteered:
     sentence, cancelled = None, tuple[str, ...]()
     if moves is not None and (moves.cancel or moves.now):
@@ -121,6 +121,7 @@ def _steered(
         cancelled=cancelled,
         tickets=tuple(order.ticket for order in found),
         figures=tuple(order.figures for order in found),
+        weighed=tuple(order.weighed for order in found) if any(order.weighed for order in found) else (),
     )
 
 

@@ -47,6 +47,7 @@ from engine.sizing import Facts, Share, Sizing
 from engine.subscriber import Profile
 from engine.target_messages import TargetPositions
 from engine.values import ZERO, subtract
+from engine.weighed import Weighed
 
 
 class SubscriberActor(Actor):
@@ -130,12 +131,12 @@ class SubscriberActor(Actor):
             return
         in_block = member is not None and member.block
         if decided.supervised:
-            asking = supervise.asked(request, self.id, decided.venue, decided.figures, in_block=in_block)
-            refusal = supervise.judge(asking, turn)
+            asks = supervise.asked(request, self.id, decided.venue, decided.figures, in_block=in_block)
+            refusal, weighed = supervise.judge(asks, turn)
         else:
-            refusal = check(decided.figures)
+            refusal, weighed = check(decided.figures), ()
         if refusal is not None:
-            self._deny(request, key, asked, refusal, decided.sizing, decided.figures, turn)
+            self._deny(request, key, asked, refusal, decided.sizing, decided.figures, turn, weighed)
             enlisted.decline(self, member, turn)
             return
         turn.pace.add(self.id, turn.now)
@@ -156,6 +157,8 @@ class SubscriberActor(Actor):
                 tickets=(ticket,),
                 sizing=decided.sizing,
                 figures=decided.figures,
+                weighed=weighed,
+                honoured=() if worked is None or worked.here else worked.spec.honoured,
             )
         )
         turn.answered(self.id, key, asked, outcome)
@@ -267,6 +270,7 @@ class SubscriberActor(Actor):
         sizing: Sizing | None,
         figures: Figures | None,
         turn: Turn,
+        weighed: tuple[Weighed, ...] = (),
     ) -> None:
         outcome = Outcome(request_id=request.request_id, status="DENIED", code=refusal.code, reason=refusal.reason)
         turn.record(
@@ -284,6 +288,7 @@ class SubscriberActor(Actor):
                 reason=refusal.reason,
                 sizing=sizing,
                 figures=figures,
+                weighed=weighed,
             )
         )
         turn.answered(self.id, key, asked, outcome)

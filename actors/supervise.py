@@ -20,7 +20,9 @@ from engine.messages import ExecutionRequest
 from engine.refusal import Refusal
 from engine.risk import CHECKS
 from engine.values import instrument_key
+from engine.weighed import UNTIL, Weighed
 
+THROTTLED: Final = {scope: f"THROTTLED_{scope.upper()}" for scope in ("subscriber", "strategy", "venue", "firm")}
 ALARM_S: Final = 60
 """How long a refusal of the same kind about the same is no new alarm, in seconds."""
 
@@ -109,26 +111,37 @@ def killed(what: Any, subscriber_id: str, venue: str, turn: Turn) -> Refusal | N
     return c.killed(controls, subscriber_id, what.strategy_id, what.exchange, what.symbol, venue)
 
 
-def judge(asked: Asked, turn: Turn) -> Refusal | None:
-    """Why a sized order may not be placed, by risk's checks or the controls'; else None, and it is counted."""
-    refusal = judged(asked, (), turn)
-    if refusal is None:
+class Verdict(NamedTuple):
+    """Why an order may not be placed, None where it may; and the figures of the controls, as far as they were asked."""
+
+    refusal: Refusal | None
+    weighed: tuple[Weighed, ...] = ()
+
+
+def judge(asked: Asked, turn: Turn) -> Verdict:
+    """Whether a sized order may be placed, by risk's checks and the controls'; if so, it is counted."""
+    verdict = judged(asked, (), turn)
+    if verdict.refusal is None:
         windows.count(asked, turn)
-    return refusal
+    return verdict
 
 
-def judged(asked: Asked, beside: Sequence[Asked], turn: Turn) -> Refusal | None:
+def judged(asked: Asked, beside: Sequence[Asked], turn: Turn) -> Verdict:
     """What `judge` says, with these orders of the same turn as if they were placed; nothing is counted."""
     controls, settings = in_force(turn) or c.NOTHING, turn.rules.controls or NO_CONTROLS
     used: list[tuple[Refusal, c.Override]] = []
-    for refusal in _refusals(asked, beside, controls, settings, turn):
+    weighed: tuple[Weighed, ...] = ()
+    for found in _found(asked, beside, controls, settings, turn):
+        if isinstance(found, tuple):
+            weighed = found
+            continue
         override = c.waived(
-            controls, refusal.code, asked.subscriber_id, asked.strategy_id, asked.exchange, asked.symbol, turn.now
+            controls, found.code, asked.subscriber_id, asked.strategy_id, asked.exchange, asked.symbol, turn.now
         )
         if override is None:
-            _alarm(refusal, asked, turn)
-            return refusal
-        used.append((refusal, override))
+            _alarm(found, asked, turn)
+            return Verdict(found, weighed)
+        used.append((found, override))
     for refusal, override in used:
         turn.record(
             OverrideUsed(
@@ -142,73 +155,75 @@ def judged(asked: Asked, beside: Sequence[Asked], turn: Turn) -> Refusal | None:
                 reason=override.reason,
             )
         )
-    return None
+    return Verdict(None, weighed)
 
 
-def _refusals(
+def _found(
     asked: Asked, beside: Sequence[Asked], controls: c.Controls, settings: ControlSettings, turn: Turn
-) -> Iterator[Refusal]:
-    """Everything that speaks against an order, the first first; asked for one at a time."""
+) -> Iterator[Refusal | tuple[Weighed, ...]]:
+    """Everything that speaks against an order, the first first; asked for one at a time. Risk comes first, then what
+    the controls weighed is told."""
     figures = asked.figures
     for check in CHECKS:
         if check.fails(figures):
             yield Refusal(check.code, check.sentence(figures))
+    weighed = tuple(_weigh(asked, beside, controls, settings, turn))
+    yield weighed
     whose = asked.subscriber_id, asked.exchange, asked.symbol
     if (refusal := c.restricted(controls, settings, *whose)) is not None:
         yield refusal
     if (refusal := c.new_risk(controls.regime, figures.reduces)) is not None:
         yield refusal
-    if not asked.replaces:
-        if (refusal := _repeated(asked, controls, settings, turn)) is not None:
-            yield refusal
-        if (refusal := _duplicate(asked, beside, settings, turn)) is not None:
-            yield refusal
-    yield from _throttled(asked, beside, controls, settings, turn)
-    if settings.gross is not None and not figures.reduces:
-        yield from gross.exceeded(asked, beside, controls.regime, turn)
-
-
-def _repeated(asked: Asked, controls: c.Controls, settings: ControlSettings, turn: Turn) -> Refusal | None:
     strategy, instrument = asked.acts
-    stop = controls.stopped.get(f"{strategy} {instrument}")
+    stop = None if asked.replaces else controls.stopped.get(f"{strategy} {instrument}")
     if stop is not None:
-        return Refusal("REPEATED_EXECUTION", f"strategy_id: {stop.reason}; stopped until a person re-arms it")
-    most = settings.repeats
-    if most is None:
-        return None
-    if turn.watch.signals.count((*asked.acts, asked.signal_id), turn.now, most.seconds):
-        return None  # This signal was acted on already, for another who follows it.
-    if turn.watch.repeats.count(asked.acts, turn.now, most.seconds) < most.executions:
-        return None
-    reason = f"{strategy} acted on {instrument} by {most.executions} signals within {most.seconds} s, limit reached"
-    turn.tell("desk/main", StopExecution(strategy_id=strategy, instrument=instrument, reason=reason))
-    return Refusal("REPEATED_EXECUTION", f"strategy_id: {reason}; stopped until a person re-arms it")
+        yield Refusal("REPEATED_EXECUTION", f"strategy_id: {stop.reason}; {UNTIL}")
+    for one in weighed:
+        if one.fails:
+            reason = one.sentence()
+            if one.code == "REPEATED_EXECUTION":
+                stopped = reason.removeprefix("strategy_id: ").removesuffix(f"; {UNTIL}")
+                turn.tell("desk/main", StopExecution(strategy_id=strategy, instrument=instrument, reason=stopped))
+            yield Refusal(one.code, reason)
 
 
-def _duplicate(asked: Asked, beside: Sequence[Asked], settings: ControlSettings, turn: Turn) -> Refusal | None:
-    most = settings.duplicates
-    if most is None:
-        return None
-    found = turn.watch.duplicates.count(asked.order, turn.now, most.seconds)
-    found += sum(one.order == asked.order for one in beside)
-    if found < most.allowed:
-        return None
-    figures = asked.figures
-    price = "the market" if figures.limit_price is None else figures.limit_price
-    text = f"quantity: {figures.side} {figures.quantity} {asked.acts[1]} at {price} was placed {found} times within "
-    return Refusal("DUPLICATE_ORDER", f"{text}{most.seconds} s, allowed {most.allowed}")
-
-
-def _throttled(
+def _weigh(
     asked: Asked, beside: Sequence[Asked], controls: c.Controls, settings: ControlSettings, turn: Turn
-) -> Iterator[Refusal]:
+) -> Iterator[Weighed]:
+    """The figures of every control that is configured, in the order in which they are judged."""
+    watch, now, figures = turn.watch, turn.now, asked.figures
+    most, same = settings.repeats, settings.duplicates
+    if most is not None and not asked.replaces:
+        yield Weighed(
+            code="REPEATED_EXECUTION",
+            whose=f"{asked.strategy_id} acted on {asked.acts[1]}",
+            found=watch.repeats.count(asked.acts, now, most.seconds),
+            most=most.executions,
+            seconds=most.seconds,
+            # For another who follows it, this signal was acted on before.
+            known=watch.signals.count((*asked.acts, asked.signal_id), now, most.seconds) > 0,
+        )
+    if same is not None and not asked.replaces:
+        price = "the market" if figures.limit_price is None else figures.limit_price
+        yield Weighed(
+            code="DUPLICATE_ORDER",
+            whose=f"{figures.side} {figures.quantity} {asked.acts[1]} at {price}",
+            found=watch.duplicates.count(asked.order, now, same.seconds)
+            + sum(one.order == asked.order for one in beside),
+            most=same.allowed,
+            seconds=same.seconds,
+        )
     for scope, name, throttle in windows.scopes(asked, settings):
-        most = c.paced(throttle.messages, controls.regime)
-        found = turn.watch.throttles[scope].count(name, turn.now, throttle.seconds)
-        found += sum(scope != "venue" or one.venue == name for one in beside)
-        if found >= most:
-            text = f"{scope}: {name} sent {found} messages within {throttle.seconds} s, limit {most}"
-            yield Refusal(f"THROTTLED_{scope.upper()}", text)
+        yield Weighed(
+            code=THROTTLED[scope],
+            whose=name,
+            found=watch.throttles[scope].count(name, now, throttle.seconds)
+            + sum(scope != "venue" or one.venue == name for one in beside),
+            most=c.paced(throttle.messages, controls.regime),
+            seconds=throttle.seconds,
+        )
+    if settings.gross is not None and not figures.reduces:
+        yield from gross.weigh(asked, beside, controls.regime, turn)
 
 
 def _alarm(refusal: Refusal, asked: Asked, turn: Turn) -> None:

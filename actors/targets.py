@@ -60,7 +60,7 @@ def targets(actor: SubscriberActor, asked: TargetPositions, turn: Turn) -> None:
             code=outcome.code,
             reason=outcome.reason,
             tickers=tuple(
-                _line(actor, ticker, approved.get(ticker.instrument, []), ticker.instrument in acting)
+                _line(approvals, ticker, approved.get(ticker.instrument, []), ticker.instrument in acting)
                 for ticker in decision.tickers
             ),
             tickets=tickets,
@@ -158,9 +158,12 @@ def _aim(asked: TargetPositions, ticker: Ticker, before: tuple[Child, ...], orde
     )
 
 
-def _line(actor: SubscriberActor, ticker: Ticker, orders: list[Approved], acting: bool) -> t.TickerDecided:
+def _line(approvals: Approvals, ticker: Ticker, orders: list[Approved], acting: bool) -> t.TickerDecided:
     exchange, _, symbol = ticker.instrument.partition(":")
-    before = actor.aims.get(ticker.instrument)
+    judged = [(order.figures, order.weighed) for order in orders]
+    if ticker.instrument in approvals.refused:
+        judged = [approvals.refused[ticker.instrument]]
+    before = approvals.actor.aims.get(ticker.instrument)
     replaced = before is not None and before.status == "WORKING" and ticker.status != "REFUSED"
     return t.TickerDecided(
         exchange=exchange,
@@ -173,7 +176,13 @@ def _line(actor: SubscriberActor, ticker: Ticker, orders: list[Approved], acting
         orders=tuple(order.ticket.order_id for order in orders) if acting else (),
         cancelled=ticker.moves.cancel if acting and ticker.moves is not None else (),
         supersedes=before.signal_id if replaced and before is not None else None,
-        figures=tuple(order.figures for order in orders),
+        figures=tuple(figures for figures, _ in judged),
+        weighed=tuple(weighed for _, weighed in judged) if any(weighed for _, weighed in judged) else (),
+        reason=None if ticker.refusal is None else ticker.refusal.reason,
+        expected=None if ticker.moves is None else ticker.moves.expected,
+        missing=None if ticker.moves is None else ticker.moves.missing,
+        tolerance=ticker.tolerance,
+        least=ticker.least,
     )
 
 

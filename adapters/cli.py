@@ -193,7 +193,7 @@ def explain(
     as_json: Annotated[bool, Parameter(name="--json", help="As JSON.", negative="")] = False,
     where: Where = HERE,
 ) -> int:
-    """Say why a request was answered as it was: sizing, route, regime, every check. Needs no daemon."""
+    """Say why a request or a set of targets was answered as it was: arithmetic, plan, every check. Needs no daemon."""
     from adapters.explaining import run_explain
 
     return run_explain(where.folder, request_id, subscriber, as_json)

@@ -15,7 +15,12 @@ from engine.controls import RegimeChange
 from engine.desk import Regimes
 from engine.events import Event, RequestAccepted, RequestDenied
 from engine.explaining import Explanation, before, explained
+from engine.explaining_targets import Step, explained_set, explained_step
+from engine.target_events import TargetsDecided
+from engine.work import PREFIX, WorkStarted
 
+MAX_ENTRIES: Final = 100
+"""Batches in which the start of an accepted order is looked for: it is mail of that batch."""
 MAX_DECISIONS: Final = 100
 """A signal is decided once for each who follows it."""
 
@@ -30,7 +35,7 @@ async def explanations(
     told = []
     entry: tuple[int, list[tuple[str, Event]]] = (0, [])
     for sequence, place, event in found:
-        if not isinstance(event, RequestAccepted | RequestDenied):
+        if not isinstance(event, RequestAccepted | RequestDenied | TargetsDecided | Step):
             continue
         if entry[0] != sequence:
             entry = sequence, await _events(reader, sequence)
@@ -41,8 +46,30 @@ async def explanations(
             if isinstance(one, OverrideUsed)
             and (one.request_id, one.subscriber_id) == (event.request_id, event.subscriber_id)
         ]
-        told.append(explained(event, _regime(regimes, event, earlier), used))
+        regime = _regime(regimes, event, earlier)
+        if isinstance(event, TargetsDecided):
+            told.append(explained_set(event, regime, used))
+        elif isinstance(event, Step):
+            told.append(explained_step(event, regime, used))
+        else:
+            told.append(explained(event, regime, used, await _started(reader, sequence, event)))
     return told
+
+
+async def _started(reader: Reader, sequence: int, event: RequestAccepted | RequestDenied) -> WorkStarted | None:
+    """How an order is worked at our side, from the same batch or one soon after it."""
+    names = {ticket.order_id for ticket in event.tickets} if isinstance(event, RequestAccepted) else set()
+    if not any(name.startswith(f"{PREFIX}-") for name in names):
+        return None
+    looked = 0
+    async for entry in reader.entries(sequence - 1):
+        for _, found in entry.events:
+            if isinstance(found, WorkStarted) and found.order_id in names:
+                return found
+        looked += 1
+        if looked >= MAX_ENTRIES:
+            break
+    return None
 
 
 def _regime(regimes: Regimes, event: Event, earlier: list[Event]) -> RegimeChange | None:

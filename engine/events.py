@@ -17,7 +17,9 @@ from engine.messages import Outcome, Provenance, Subscriber
 from engine.reports import Capabilities
 from engine.risk import Figures
 from engine.sizing import Sizing
+from engine.specification import Honoured
 from engine.values import ZERO, OrderStatus, Side, SubscriberStatus
+from engine.weighed import Weighed
 
 
 class Event(
@@ -88,6 +90,9 @@ class RequestAccepted(Event, frozen=True, kw_only=True):
     tickets: tuple[Ticket, ...]
     sizing: Sizing
     figures: Figures
+    weighed: tuple[Weighed, ...] = ()
+    honoured: tuple[Honoured, ...] = ()
+    """What became of what was asked beyond a plain order; of one worked at our side, `WorkStarted` says that."""
 
 
 class RequestDenied(Event, frozen=True, kw_only=True):
@@ -105,6 +110,7 @@ class RequestDenied(Event, frozen=True, kw_only=True):
     reason: str
     sizing: Sizing | None = None
     figures: Figures | None = None
+    weighed: tuple[Weighed, ...] = ()
 
 
 class CommandDecided(Event, frozen=True, kw_only=True):

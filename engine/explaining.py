@@ -20,6 +20,8 @@ from engine.figures import Figures
 from engine.idempotency import asked_for
 from engine.risk import CHECKS, explain
 from engine.sizing import plain
+from engine.weighed import Weighed
+from engine.work import WorkStarted
 
 Result = Literal["pass", "fail", "overridden"]
 _UNSIZED: Final = ("PLAN_UNSUPPORTED",)
@@ -41,6 +43,7 @@ CONTROLS: Final = (
 """(name, code) of the controls that a sized order meets after risk, in this order."""
 
 
+GROSS: Final = ("MAX_STRATEGY_GROSS", "MAX_FIRM_GROSS")
 _CODES: Final = {check.name: check.code for check in CHECKS}
 _CONTROL_CODES: Final = frozenset(code for _, code in CONTROLS)
 
@@ -53,6 +56,14 @@ class Row(Struct, frozen=True, kw_only=True):
     found: str
 
 
+class Told(Struct, frozen=True, kw_only=True):
+    """What became of one field of a plan or of an order's instructions."""
+
+    field: str
+    how: str
+    why: str
+
+
 class Placed(Struct, frozen=True, kw_only=True):
     """An order that the request became, and where it went."""
 
@@ -62,15 +73,36 @@ class Placed(Struct, frozen=True, kw_only=True):
     account: str
 
 
+class TickerTold(Struct, frozen=True, kw_only=True):
+    """What was decided about one ticker of a set of targets: signed units, the arithmetic, the checks of its orders."""
+
+    instrument: str
+    status: str
+    code: str | None
+    current: str
+    working: str | None
+    target: str | None
+    delta: str | None
+    tolerance: str
+    least: str
+    sentence: str
+    orders: tuple[Placed, ...]
+    cancelled: tuple[str, ...]
+    checks: tuple[Row, ...]
+
+
 class Explanation(Struct, frozen=True, kw_only=True):
-    """One decision on a request, in words. What is None did not come about."""
+    """One decision on a request or a set of targets, in words. What is None did not come about.
+
+    `translation`: what became of each thing that was asked beyond a plain order. `worked`: how our side works it.
+    """
 
     request_id: str
     signal_id: str
     strategy_id: str
     subscriber_id: str
     at: datetime
-    status: Literal["ACCEPTED", "DENIED"]
+    status: str
     code: str | None
     reason: str | None
     regime: str
@@ -78,13 +110,20 @@ class Explanation(Struct, frozen=True, kw_only=True):
     sizing: str | None
     checks: tuple[Row, ...]
     orders: tuple[Placed, ...]
+    translation: tuple[Told, ...] = ()
+    worked: str | None = None
+    mode: str | None = None
+    tickers: tuple[TickerTold, ...] = ()
 
 
 def explained(
-    event: RequestAccepted | RequestDenied, regime: RegimeChange | None, used: Sequence[OverrideUsed]
+    event: RequestAccepted | RequestDenied,
+    regime: RegimeChange | None,
+    used: Sequence[OverrideUsed],
+    started: WorkStarted | None = None,
 ) -> Explanation:
     """A decision in words. `regime` is the change of the regime before it, None where there was none; `used` are the
-    overrides that it was made under."""
+    overrides that it was made under; `started` is how its order is worked, where that is at our side."""
     denied = isinstance(event, RequestDenied)
     code, reason = (event.code, event.reason) if isinstance(event, RequestDenied) else (None, None)
     name = "NORMAL" if regime is None else regime.name
@@ -97,12 +136,27 @@ def explained(
         status="DENIED" if denied else "ACCEPTED",
         code=code,
         reason=reason,
-        regime=name if regime is None else f"{name}, declared by {regime.by} at {_time(regime.at)}: {regime.reason}",
+        regime=in_words(regime),
         plan=_plan(event.fingerprint),
         sizing=None if event.sizing is None else event.sizing.sentence(),
-        checks=tuple(_rows(event.figures, code, reason or "", name, {one.code: one for one in used})),
-        orders=() if isinstance(event, RequestDenied) else tuple(map(_placed, event.tickets)),
+        checks=tuple(rows(event.figures, event.weighed, code, reason or "", name, {one.code: one for one in used})),
+        orders=() if isinstance(event, RequestDenied) else tuple(map(placed, event.tickets)),
+        translation=() if isinstance(event, RequestDenied) else _translation(event, started),
+        worked=None if started is None else started.reason,
     )
+
+
+def _translation(event: RequestAccepted, started: WorkStarted | None) -> tuple[Told, ...]:
+    honoured = event.honoured if started is None else started.spec.honoured
+    return tuple(Told(field=one.field, how=one.how, why=one.why) for one in honoured)
+
+
+def in_words(regime: RegimeChange | None) -> str:
+    """The regime and who declared it."""
+    if regime is None:
+        return "NORMAL"
+    at = regime.at.isoformat().replace("+00:00", "Z")
+    return f"{regime.name}, declared by {regime.by} at {at}: {regime.reason}"
 
 
 def before(changes: Iterable[RegimeChange], at: datetime, same: bool) -> RegimeChange | None:
@@ -120,9 +174,15 @@ def _plan(fingerprint: str) -> str | None:
     return None if not plan else ", ".join(f"{name} {value}" for name, value in plan.items())
 
 
-def _rows(
-    figures: Figures | None, code: str | None, reason: str, regime: str, used: dict[str, OverrideUsed]
+def rows(
+    figures: Figures | None,
+    weighed: Iterable[Weighed],
+    code: str | None,
+    reason: str,
+    regime: str,
+    used: dict[str, OverrideUsed],
 ) -> Iterator[Row]:
+    """Every check that was made of an order and of the controls, in order, with its figures."""
     if figures is None and code in _UNSIZED:
         yield Row(check="plan", result="fail", found=reason)
         return
@@ -135,6 +195,7 @@ def _rows(
         yield _row(name, passed, found) if override is None else _overridden(name, override, found)
     if figures is None or (code is not None and code not in _CONTROL_CODES):
         return  # The controls were not asked.
+    weights = {one.code: one for one in weighed}
     for name, own in CONTROLS:
         if own == code:
             yield _row(name, False, reason)
@@ -143,8 +204,14 @@ def _rows(
             yield _overridden(name, used[own], used[own].refusal)
         elif own == "REGIME_NO_NEW_RISK":
             yield _row(name, True, f"{regime}; the order {'only reduces' if figures.reduces else 'may add to'} risk")
+        elif own == "RESTRICTED":
+            yield _row(name, True, "on no list for this subscriber")
+        elif own in weights:
+            yield _row(name, not weights[own].fails, weights[own].sentence())
+        elif figures.reduces and own in GROSS:
+            yield _row(name, True, "passed: only reduces the position, or no limit is configured")
         else:
-            yield _row(name, True, "passed, or not in force")
+            yield _row(name, True, "passed: not configured")
 
 
 def _row(name: str, passed: bool, found: str) -> Row:
@@ -156,11 +223,8 @@ def _overridden(name: str, override: OverrideUsed, found: str) -> Row:
     return Row(check=name, result="overridden", found=text)
 
 
-def _time(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")
-
-
-def _placed(ticket: Ticket) -> Placed:
+def placed(ticket: Ticket) -> Placed:
+    """An order in words."""
     price = "" if ticket.limit_price is None else f" at {plain(ticket.limit_price)}"
     short = " short" if ticket.short_sale else ""
     return Placed(

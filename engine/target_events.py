@@ -13,13 +13,16 @@ from engine.events import Event
 from engine.figures import Figures
 from engine.target_messages import TargetMode
 from engine.values import ZERO
+from engine.weighed import Weighed
 
 
 class TickerDecided(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """What was decided about one ticker, with the arithmetic as a sentence and the figures its orders were judged by.
 
-    `target` is in signed units, None where it did not come to one. `supersedes` is the signal id of the older set
-    whose target it replaces.
+    `target` is in signed units, None where it did not come to one; `expected` is the position with what stays working,
+    `missing` the signed units from there to the target. No order is sent for `tolerance` units or fewer, nor for less
+    than `least`. `figures`, and what the controls `weighed`, are of each order, of a refused ticker's the one that was
+    refused. `supersedes` is the signal id of the older set whose target it replaces.
     """
 
     exchange: str
@@ -33,6 +36,12 @@ class TickerDecided(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
     cancelled: tuple[str, ...] = ()
     supersedes: str | None = None
     figures: tuple[Figures, ...] = ()
+    weighed: tuple[tuple[Weighed, ...], ...] = ()
+    reason: str | None = None
+    expected: Decimal | None = None
+    missing: Decimal | None = None
+    tolerance: Decimal = ZERO
+    least: Decimal = ZERO
 
 
 class TargetEvent(Event, frozen=True, kw_only=True):
@@ -76,6 +85,7 @@ class TargetSteered(AimEvent, frozen=True, kw_only=True):
     cancelled: tuple[str, ...] = ()
     tickets: tuple[Ticket, ...] = ()
     figures: tuple[Figures, ...] = ()
+    weighed: tuple[tuple[Weighed, ...], ...] = ()
 
 
 class TargetReached(AimEvent, frozen=True, kw_only=True):

@@ -152,7 +152,7 @@ class Explained(Params, frozen=True):
 
 
 async def explain(context: Context, params: Explained, peer: Peer) -> list[Any]:
-    """Why a request was answered as it was: sizing, route, regime, and every check with its figures."""
+    """Why a request or a set of targets was answered as it was: sizing, plan, regime, every check with its figures."""
     found = await context.look(explanations(context.reader, params.request_id, params.subscriber, params.limit))
     if not found:
         raise RpcError(NOT_FOUND, f"there is no decision on request {params.request_id!r}; `decisions` lists them")

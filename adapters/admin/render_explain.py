@@ -15,7 +15,11 @@ _STYLES: Final = {
     "overridden": "yellow",
     "ACCEPTED": "green",
     "DENIED": "bold red",
+    "REFUSED": "bold red",
+    "FAILED": "bold red",
+    "DONE": "green",
 }
+_UNITS: Final = ("current", "working", "target", "delta")
 
 
 def explained_for_a_person(found: list[dict[str, Any]], width: int) -> RenderableType:
@@ -24,15 +28,82 @@ def explained_for_a_person(found: list[dict[str, Any]], width: int) -> Renderabl
     for one in found:
         if parts:
             parts.append(Text(""))
-        parts += [_facts(one), Text(""), _checks(one["checks"])]
+        parts.append(_facts(one))
+        if one["translation"]:
+            parts += [Text(""), _translation(one["translation"])]
+        if one["checks"]:
+            parts += [Text(""), _checks(one["checks"])]
+        if one["tickers"]:
+            parts += [Text(""), _tickers(one["tickers"])]
+        for ticker in one["tickers"]:
+            parts += [Text(""), _ticker(ticker)]
+            if ticker["checks"]:
+                parts += [Text(""), _checks(_shorter(ticker["checks"]))]
     return Group(*parts)
 
 
-def _facts(one: dict[str, Any]) -> Table:
+def _shorter(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The checks of one ticker of many: those that passed and have no figures in one row."""
+    plain = [row["check"] for row in rows if row["found"].startswith("passed")]
+    others = [row for row in rows if not row["found"].startswith("passed")]
+    passed = {"check": f"{len(plain)} others", "result": "pass", "found": f"passed: {', '.join(plain)}"}
+    return [*others, passed] if plain else others
+
+
+def _tickers(tickers: list[dict[str, Any]]) -> Table:
+    found = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    found.add_column("ticker", no_wrap=True)
+    for name in _UNITS:
+        found.add_column(name, no_wrap=True, justify="right")
+    found.add_column("result", overflow="fold")
+    for one in tickers:
+        result = Text(one["status"], style=_STYLES.get(one["status"], ""))
+        if one["code"] is not None:
+            result.append(f" {one['code']}")
+        found.add_row(one["instrument"], *("-" if one[name] is None else one[name] for name in _UNITS), result)
+    return found
+
+
+def _ticker(one: dict[str, Any]) -> Table:
+    facts = _table()
+    facts.add_row("ticker", one["instrument"])
+    facts.add_row("arithmetic", one["sentence"])
+    if one["delta"] is not None:
+        slack = f"{one['tolerance']} units off the target are on it; no order for less than {one['least']}"
+        facts.add_row("drift", slack)
+    for order in one["orders"]:
+        _order(facts, order)
+    for name in one["cancelled"]:
+        facts.add_row("cancelled", name)
+    return facts
+
+
+def _translation(rows: list[dict[str, Any]]) -> Table:
+    found = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    found.add_column("asked", no_wrap=True)
+    found.add_column("how", no_wrap=True)
+    found.add_column("what became of it", overflow="fold")
+    for row in rows:
+        found.add_row(row["field"], row["how"], row["why"])
+    return found
+
+
+def _table() -> Table:
     facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column(overflow="fold")
-    answer = Text(one["status"], style=_STYLES[one["status"]])
+    return facts
+
+
+def _order(facts: Table, order: dict[str, Any]) -> None:
+    facts.add_row("order", order["order_id"])
+    facts.add_row("", order["order"])
+    facts.add_row("route", f"venue {order['venue']}, account {order['account']}")
+
+
+def _facts(one: dict[str, Any]) -> Table:
+    facts = _table()
+    answer = Text(one["status"], style=_STYLES.get(one["status"], ""))
     if one["code"] is not None:
         answer.append(f" {one['code']}")
     facts.add_row("request", one["request_id"])
@@ -44,11 +115,14 @@ def _facts(one: dict[str, Any]) -> Table:
     facts.add_row("regime", one["regime"])
     if one["plan"] is not None:
         facts.add_row("plan", one["plan"])
-    facts.add_row("sizing", one["sizing"] or "it did not come to that")
+    if one["mode"] is not None:
+        facts.add_row("mode", one["mode"])
+    if not one["tickers"]:
+        facts.add_row("sizing", one["sizing"] or "it did not come to that")
+    if one["worked"] is not None:
+        facts.add_row("worked", one["worked"])
     for order in one["orders"]:
-        facts.add_row("order", order["order_id"])
-        facts.add_row("", order["order"])
-        facts.add_row("route", f"venue {order['venue']}, account {order['account']}")
+        _order(facts, order)
     return facts
 
 

@@ -7,16 +7,23 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from engine import reports as r
 from engine.commands import Kill
 from engine.control_commands import GrantOverride, Regime, Restrict
 from engine.control_events import OverrideUsed
+from engine.control_settings import ControlSettings, Duplicates, Gross, Repeats, Throttle, Throttles
 from engine.controls import RegimeChange
 from engine.events import RequestAccepted, RequestDenied
 from engine.explaining import CONTROLS, Explanation, before, explained
+from engine.explaining_targets import explained_set, explained_step
 from engine.idempotency import fingerprint
 from engine.messages import ExecutionPlan
 from engine.risk import CHECKS, PRE_CHECKS
+from engine.target_events import TargetFailed, TargetReached, TargetsDecided, TargetSteered
+from engine.work import WorkStarted
+from tests.actors.aiming import ask, fill, hear, hold, positions, target, trading
 from tests.actors.bench import AT, Bench, request
 
 D = Decimal
@@ -106,6 +113,121 @@ def test_what_passed_under_an_override_says_whose(bench: Bench) -> None:
     assert set(rows) == {"order quantity", "restricted list"}
     assert rows["order quantity"].startswith("max_order_quantity: quantity 101, limit 100; override OV-")
     assert rows["restricted list"].endswith("by bea: agreed")
+
+
+def configure(bench: Bench, **controls: Any) -> None:
+    turn = bench.partition.turn
+    turn.rules = turn.rules.with_config(replace(turn.rules.config, controls=ControlSettings(**controls)))
+
+
+EVERY: dict[str, Any] = {
+    "duplicates": Duplicates(seconds=10),
+    "repeats": Repeats(executions=5, seconds=60),
+    "throttles": Throttles(**{scope: Throttle(messages=9) for scope in ("subscriber", "strategy", "venue", "firm")}),
+    "gross": Gross(firm=D(5000), strategy=D(2000)),
+}
+
+
+def test_every_control_shows_its_figures_in_what_passed_and_what_did_not(bench: Bench) -> None:
+    configure(bench, **EVERY)
+    decided(bench, 1, limit_price="99")
+    found = decided(bench, 2)
+    assert [row.found for row in found.checks[-10:]] == [
+        "on no list for this subscriber",
+        "NORMAL; the order may add to risk",
+        "strategy_id: momentum acted on XNAS:AAPL by 1 signals within 60 s, limit 5",
+        "quantity: BUY 10 XNAS:AAPL at the market was placed 0 times within 10 s, allowed 1",
+        "subscriber: alice sent 1 messages within 1 s, limit 9",
+        "strategy: momentum sent 1 messages within 1 s, limit 9",
+        "venue: test sent 1 messages within 1 s, limit 9",
+        "firm: all sent 1 messages within 1 s, limit 9",
+        "gross: strategy/momentum executed 0 USD today and works 990, this order 1000, limit 2000",
+        "gross: firm executed 0 USD today and works 990, this order 1000, limit 5000",
+    ]
+    refused = decided(bench, 3, quantity="5")
+    assert (refused.code, failed(refused)) == ("MAX_STRATEGY_GROSS", ["gross of the strategy"])
+    rows = {row.check: row.found for row in refused.checks}
+    assert rows["gross of the strategy"] == refused.reason
+    assert rows["messages of the firm"] == "firm: all sent 2 messages within 1 s, limit 9"
+
+
+def test_where_nothing_is_configured_no_figure_is_kept(bench: Bench) -> None:
+    found = decided(bench)
+    assert [event.weighed for event in bench.events(RequestAccepted)] == [()]
+    assert {row.found for row in found.checks[-8:]} == {"passed: not configured"}
+
+
+def test_a_plan_is_told_field_by_field_with_how_it_is_worked(bench: Bench) -> None:
+    plan = ExecutionPlan(
+        plan_id="EXP_20260105_143000_abcde", preferred_execution_style="TWAP", max_execution_window_minutes=10
+    )
+    bench.ask("subscriber/alice", request(1, plan=plan))
+    (event,), (started,) = bench.events(RequestAccepted), bench.events(WorkStarted)
+    found = explained(event, None, (), started)
+    assert found.worked is not None
+    assert found.worked.startswith("TWAP until 2026-01-05T14:40:00")
+    told = {one.field: one.how for one in found.translation}
+    assert told["plan.max_execution_window_minutes"] == "emulated"
+    assert told["plan.preferred_execution_style"] == "hint used"
+
+
+def test_what_the_venue_does_itself_is_told_too(bench: Bench) -> None:
+    plan = ExecutionPlan(plan_id="EXP_20260105_143000_abcde", must_complete_immediately=True)
+    found = decided(bench, plan=plan, limit_price="100", time_in_force="FOK")
+    assert found.worked is None
+    assert "plan.must_complete_immediately" in {one.field for one in found.translation}
+
+
+def test_a_set_of_targets_is_told_ticker_by_ticker() -> None:
+    bench = trading()
+    configure(bench, gross=Gross(firm=D(5000)))
+    hold(bench, 1, 10)
+    bench.ask("subscriber/alice", request(2, limit_price="99", quantity="5"))
+    tickers = target("AAPL", "30"), target("FUT", weight="0.05"), target("ZZZ", "3")
+    ask(bench, positions(3, *tickers, drift_quantity=D(2)))
+    (event,) = bench.events(TargetsDecided)
+    found = explained_set(event, None, ())
+    assert (found.status, found.mode, len(found.tickers)) == ("ACCEPTED", "PRODUCTION", 3)
+    aapl, fut, zzz = found.tickers
+    assert (aapl.current, aapl.working, aapl.target, aapl.delta, aapl.tolerance) == ("10", "5", "30", "15", "2")
+    assert aapl.orders[0].order.startswith("BUY 15 XNAS:AAPL MARKET GTC")
+    assert {row.result for row in aapl.checks} == {"pass"}
+    assert aapl.checks[-1].found.endswith("executed 1000 USD today and works 495, this order 1500, limit 5000")
+    assert "x 0.05" in fut.sentence
+    assert (fut.code, fut.checks[-1].result) == ("MAX_FIRM_GROSS", "fail")
+    assert fut.checks[-1].found.endswith("works 1995, this order 5000, limit 5000")
+    assert (zzz.code, zzz.checks[-1].check, zzz.checks[-1].result) == ("SYMBOL_NOT_ALLOWED", "symbol allowed", "fail")
+
+
+def test_what_became_of_a_set_is_told_as_well() -> None:
+    bench = trading()
+    (order,) = ask(bench, positions(1, target("AAPL", "10"))).orders
+    fill(bench, order, 10)
+    (reached,) = bench.events(TargetReached)
+    found = explained_step(reached, None, ())
+    assert (found.status, found.tickers[0].sentence) == ("DONE", "target 10; held 10")
+    (other,) = ask(bench, positions(2, target("AAPL", "30"))).orders
+    hear(bench, other, r.Rejected, reason="halted")
+    (gone,) = bench.events(TargetFailed)
+    found = explained_step(gone, None, ())
+    assert (found.status, found.code, found.tickers[0].sentence) == (
+        "FAILED",
+        "ORDER_REJECTED",
+        "target 30; held 10: pursued no more",
+    )
+
+
+def test_what_was_sent_later_for_a_target_is_told_with_its_checks() -> None:
+    bench = trading()
+    bench.open(closes_first=True)
+    configure(bench, **EVERY)
+    hold(bench, 1, 10)
+    (order,) = ask(bench, positions(2, target("AAPL", "-5"))).orders
+    fill(bench, order, 10)
+    found = [explained_step(event, None, ()) for event in bench.events(TargetSteered)]
+    (ticker,) = next(one.tickers for one in found if one.tickers[0].orders)
+    assert ticker.orders[0].order.startswith("SELL short 5 XNAS:AAPL")
+    assert ticker.checks[-1].found.startswith("gross: firm executed 1000 USD today and works 1000, this order 500")
 
 
 def test_a_plan_that_is_not_supported_met_no_check() -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,13 +21,18 @@ LIMIT = {"order_type": "LIMIT", "limit_price": "140", "quantity": "5"}
 
 async def declare(daemon: Daemon, **fields: str) -> str:
     """A regime over the bus: its answer's code, or its status."""
+    outcome = await asked(daemon, "exec.ask.regime", fields)
+    return str(outcome["code"] or outcome["status"])
+
+
+async def asked(daemon: Daemon, subject: str, body: Any) -> Any:
+    """The outcome of a message over the bus."""
     wire = Wire(daemon.client_url, name="test", on_error=lambda error: None)
     await wire.connect()
     try:
-        outcome = json.loads(await wire.request("exec.ask.regime", json.dumps(fields).encode()))
+        return json.loads(await wire.request(subject, json.dumps(body).encode()))
     finally:
         await wire.close()
-    return str(outcome["code"] or outcome["status"])
 
 
 async def test_the_controls_are_switched_by_name_shown_and_kept(tmp_path: Path) -> None:
@@ -83,6 +91,29 @@ async def test_the_controls_are_switched_by_name_shown_and_kept(tmp_path: Path) 
     assert told["orders"][0]["venue"] == "paper"
     nothing = command(tmp_path, "explain", "r-0")
     assert (nothing.returncode, "there is no decision" in nothing.stderr) == (1, True)
+
+
+async def test_a_plan_and_a_set_of_targets_are_told_in_words(tmp_path: Path) -> None:
+    async with living(tmp_path) as daemon:
+        plan = {"plan_id": "EXP_20260105_143000_abcde", "preferred_execution_style": "TWAP"}
+        worked = (await trade(daemon, plan={**plan, "max_execution_window_minutes": 5}))["request_id"]
+        at = datetime.now(UTC).isoformat()
+        body = {"request_id": "q-1", "signal_id": "t-1", "strategy_id": "s", "mode": "PRODUCTION", "scope": "NAMED"}
+        body |= {"time_in_force": "GTC", "issued_at": at, "targets": [
+            {"exchange": "XNAS", "symbol": "AAPL", "quantity": "30"},
+            {"exchange": "XNAS", "symbol": "IBM", "quantity": "1"},
+        ]}  # fmt: skip
+        outcome = await asked(daemon, "exec.ask.targets.alice", {**body, "subscriber_id": "alice"})
+        assert outcome["status"] == "ACCEPTED"
+        await until(lambda: "DONE" in command(tmp_path, "explain", "q-1").stdout)
+        assert await daemon.stop() == 0
+    told = command(tmp_path, "explain", "q-1").stdout
+    assert re.search(r"target 30; held \d+, 10 with what stays working; 20 missing: BUY 20", " ".join(told.split()))
+    assert "SYMBOL_NOT_ALLOWED" in told
+    assert "XNAS:IBM" in told
+    told = command(tmp_path, "explain", worked).stdout
+    assert "plan.preferred_execution_style" in told
+    assert "TWAP until" in told
 
 
 async def test_the_regime_told_is_that_of_the_time(tmp_path: Path) -> None:
