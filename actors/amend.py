@@ -87,11 +87,11 @@ def review(actor: SubscriberActor, review: ReviewReplace, turn: Turn) -> None:
         figures = _figures(actor, review, spec, turn)
         if review.waits:
             figures = replace(figures, limit_price=None)
+        asked = supervise.asked(ticket, actor.id, ticket.venue, figures, ticket.order_id)
         if supervise.asks(turn):
-            asked = supervise.asked(ticket, actor.id, ticket.venue, figures, ticket.order_id)
             refusal = supervise.judge(asked, turn).refusal
-        else:
-            refusal = check(figures)
+        elif (refusal := check(figures)) is not None:
+            supervise.alarm(refusal, asked, turn)
         if refusal is None:
             approved = _amended(review, figures)
             turn.tell(

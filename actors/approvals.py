@@ -53,6 +53,7 @@ class Approvals:
         self.of = of
         self._exposures: dict[str, Exposure] = {}
         self._count = 0
+        self._supervised = supervise.asks(turn)
         self._asked: list[supervise.Asked] = []
         self.refused: dict[str, tuple[Figures, tuple[Weighed, ...]]] = {}
         """By instrument: the figures of the order that was refused there."""
@@ -126,8 +127,10 @@ class Approvals:
                 actor.limits(turn),
             )
             asked = self._asks(spec, figures)
-            if asked is None:
+            if not self._supervised:
                 refusal = check(figures)
+                if refusal is not None:
+                    supervise.alarm(refusal, asked, turn)
             else:
                 before = [order.asked for order in found if order.asked is not None]
                 refusal, weighed = supervise.judged(asked, [*self._asked, *before], turn)
@@ -135,7 +138,7 @@ class Approvals:
                 self.refused[instrument] = figures, weighed
                 return refusal
             ticket = self._ticket(spec, step, figures, end, leg=self._count + len(found))
-            found.append(Approved(ticket, figures, asked, weighed))
+            found.append(Approved(ticket, figures, asked if self._supervised else None, weighed))
             notional = multiply(multiply(ticket.quantity, ticket.reserve_price), ticket.multiplier)
             position = ledger.reserve(position, ticket.side, ticket.quantity, notional)
             exposure = with_order(exposure, figures)
@@ -144,11 +147,8 @@ class Approvals:
         self._asked += [order.asked for order in found if order.asked is not None]
         return found
 
-    def _asks(self, spec: InstrumentSpec, figures: Figures) -> supervise.Asked | None:
-        turn, of = self.turn, self.of
-        if not supervise.asks(turn):
-            return None
-        venue = turn.rules.route(spec.exchange, spec.symbol) or ""
+    def _asks(self, spec: InstrumentSpec, figures: Figures) -> supervise.Asked:
+        of, venue = self.of, self.turn.rules.route(spec.exchange, spec.symbol) or ""
         return supervise.Asked(
             of.request_id, self.actor.id, of.strategy_id, of.signal_id, spec.exchange, spec.symbol, venue, figures
         )

@@ -135,6 +135,8 @@ class SubscriberActor(Actor):
             refusal, weighed = supervise.judge(asks, turn)
         else:
             refusal, weighed = check(decided.figures), ()
+            if refusal is not None:
+                supervise.alarm(refusal, supervise.asked(request, self.id, decided.venue, decided.figures), turn)
         if refusal is not None:
             self._deny(request, key, asked, refusal, decided.sizing, decided.figures, turn, weighed)
             enlisted.decline(self, member, turn)

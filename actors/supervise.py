@@ -139,7 +139,7 @@ def judged(asked: Asked, beside: Sequence[Asked], turn: Turn) -> Verdict:
             controls, found.code, asked.subscriber_id, asked.strategy_id, asked.exchange, asked.symbol, turn.now
         )
         if override is None:
-            _alarm(found, asked, turn)
+            alarm(found, asked, turn)
             return Verdict(found, weighed)
         used.append((found, override))
     for refusal, override in used:
@@ -226,8 +226,8 @@ def _weigh(
         yield from gross.weigh(asked, beside, controls.regime, turn)
 
 
-def _alarm(refusal: Refusal, asked: Asked, turn: Turn) -> None:
-    """A person is told of what a control refuses, once a minute; of risk's own refusals its client is told."""
+def alarm(refusal: Refusal, asked: Asked, turn: Turn) -> None:
+    """A person is told of what a control refuses, once a minute; of risk's limits the first of a strategy's orders."""
     if refusal.code not in c.ALARMING:
         return
     about = {
@@ -237,7 +237,7 @@ def _alarm(refusal: Refusal, asked: Asked, turn: Turn) -> None:
         "MAX_STRATEGY_GROSS": asked.strategy_id,
         "MAX_FIRM_GROSS": "all",
     }.get(refusal.code, asked.subscriber_id)
-    key = refusal.code, about
+    key = refusal.code, asked.strategy_id if refusal.code in c.LIMITS else about
     if not turn.watch.alarms.count(key, turn.now, ALARM_S):
         turn.watch.alarms.add(key, turn.now)
         turn.alarm(refusal.code, about, refusal.reason)

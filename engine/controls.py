@@ -44,8 +44,10 @@ who gave it, money that is not there, a short sale that is not allowed, or a pri
 
 
 SOFT: Final[tuple[str, ...]] = get_args(SoftCode)
-ALARMING: Final = frozenset(SOFT[SOFT.index("RESTRICTED") :]) - {"REGIME_NO_NEW_RISK"}
-"""Refusals that a person is told of: those of controls that nobody runs into in the course of trading."""
+LIMITS: Final = frozenset(SOFT[: SOFT.index("RESTRICTED")])
+"""Refusals of risk's own limits: all who follow a strategy may run into them at once."""
+ALARMING: Final = frozenset(SOFT) - {"REGIME_NO_NEW_RISK"}
+"""Refusals that a person is told of: a control has tripped. Of a regime and of kills a person knows."""
 
 
 class Switched(Struct, frozen=True, kw_only=True):
