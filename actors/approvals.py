@@ -24,7 +24,7 @@ from engine.risk import check, pre_checks
 from engine.steering import Step
 from engine.target_messages import TargetPositions
 from engine.values import ZERO, instrument_key, multiply
-from engine.weighed import Weighed
+from engine.weighed import Weights
 
 if TYPE_CHECKING:
     from actors.subscriber import SubscriberActor
@@ -41,7 +41,7 @@ class Approved(Struct, frozen=True, gc=False):
     figures: Figures
     asked: supervise.Asked | None = None
     """As the controls were asked, where they were."""
-    weighed: tuple[Weighed, ...] = ()
+    weights: Weights | None = None
 
 
 class Approvals:
@@ -55,7 +55,7 @@ class Approvals:
         self._count = 0
         self._supervised = supervise.asks(turn)
         self._asked: list[supervise.Asked] = []
-        self.refused: dict[str, tuple[Figures, tuple[Weighed, ...]]] = {}
+        self.refused: dict[str, tuple[Figures, Weights | None]] = {}
         """By instrument: the figures of the order that was refused there."""
         switch = turn.peek("desk/main")
         self.killed = switch is not None and bool(switch.killed)
@@ -111,7 +111,7 @@ class Approvals:
         if position is None:
             position = ledger.flat(spec.exchange, spec.symbol, spec.currency, spec.multiplier)
         exposure = self.exposure(spec.currency)
-        weighed: tuple[Weighed, ...] = ()
+        weights: Weights | None = None
         for step in steps:
             figures = measure(
                 turn.now,
@@ -133,12 +133,12 @@ class Approvals:
                     supervise.alarm(refusal, asked, turn)
             else:
                 before = [order.asked for order in found if order.asked is not None]
-                refusal, weighed = supervise.judged(asked, [*self._asked, *before], turn)
+                refusal, weights = supervise.judged(asked, [*self._asked, *before], turn)
             if refusal is not None:
-                self.refused[instrument] = figures, weighed
+                self.refused[instrument] = figures, weights
                 return refusal
             ticket = self._ticket(spec, step, figures, end, leg=self._count + len(found))
-            found.append(Approved(ticket, figures, asked if self._supervised else None, weighed))
+            found.append(Approved(ticket, figures, asked if self._supervised else None, weights))
             notional = multiply(multiply(ticket.quantity, ticket.reserve_price), ticket.multiplier)
             position = ledger.reserve(position, ticket.side, ticket.quantity, notional)
             exposure = with_order(exposure, figures)
@@ -149,7 +149,7 @@ class Approvals:
 
     def _asks(self, spec: InstrumentSpec, figures: Figures) -> supervise.Asked:
         of, venue = self.of, self.turn.rules.route(spec.exchange, spec.symbol) or ""
-        return supervise.Asked(
+        return supervise.asked_of(
             of.request_id, self.actor.id, of.strategy_id, of.signal_id, spec.exchange, spec.symbol, venue, figures
         )
 

@@ -6,8 +6,9 @@ recorded only where a limit is configured and from then on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import TYPE_CHECKING, NamedTuple
 
 from actors.turn import Turn
 from actors.working import Working
@@ -15,11 +16,9 @@ from engine.commands import Fill, Ticket
 from engine.control_commands import CountTrade
 from engine.control_events import TradeCounted
 from engine.control_settings import Gross
-from engine.controls import RegimeInForce, grossed
 from engine.order import Order
 from engine.switching import firm_part, strategy_part, traded_on
-from engine.values import ZERO, add, multiply, subtract
-from engine.weighed import Weighed
+from engine.values import ZERO, add, minus, multiply
 
 if TYPE_CHECKING:
     from actors.desk import DeskActor
@@ -32,31 +31,32 @@ def limits(turn: Turn) -> Gross | None:
     return None if controls is None else controls.gross
 
 
-def weigh(asked: Asked, beside: Iterable[Asked], regime: RegimeInForce | None, turn: Turn) -> Iterator[Weighed]:
-    """The gross limits and what counts for them, with the orders `beside` it as if they worked: all of one strategy."""
-    gross = limits(turn)
-    if gross is None:
-        return
-    strategy_id, currency, others = asked.strategy_id, asked.figures.spec.currency, ZERO
+class Found(NamedTuple):
+    """What counts for the gross limits in a currency: executed today and working, of a strategy and of all."""
+
+    executed: Decimal
+    works: Decimal
+    executed_by_all: Decimal
+    works_of_all: Decimal
+
+
+def weigh(asked: Asked, beside: Iterable[Asked], gross: Gross, turn: Turn) -> Found:
+    """What counts, with the orders `beside` it as if they worked: all are of one strategy."""
+    strategy_id, currency = asked.strategy_id, asked.figures.spec.currency
+    working, peek, today = _working(gross, turn), turn.peek, turn.today
+    works, works_of_all = working.sum(f"strategy/{strategy_id}", currency), working.sum("firm", currency)
+    others = minus(working.of(asked.replaces)) if asked.replaces else ZERO
     for one in beside:
         if one.figures.spec.currency == currency:
             others = add(others, one.figures.notional or ZERO)
-    working = _working(gross, turn)
-    mine = gross.strategies.get(strategy_id, gross.strategy)
-    for name, part, limit, code in (
-        (f"strategy/{strategy_id}", strategy_part(strategy_id, currency), mine, "MAX_STRATEGY_GROSS"),
-        ("firm", firm_part(currency), gross.firm, "MAX_FIRM_GROSS"),
-    ):
-        if limit is not None:
-            yield Weighed(
-                code=code,
-                whose=name,
-                executed=traded_on(turn.peek("desk/main", part), turn.today),
-                works=add(subtract(working.sum(name, currency), working.of(asked.replaces)), others),
-                asks=asked.figures.notional or ZERO,
-                limit=grossed(limit, regime),
-                currency=currency,
-            )
+    if others:
+        works, works_of_all = add(works, others), add(works_of_all, others)
+    return Found(
+        traded_on(peek("desk/main", strategy_part(strategy_id, currency)), today),
+        works,
+        traded_on(peek("desk/main", firm_part(currency)), today),
+        works_of_all,
+    )
 
 
 def _working(gross: Gross, turn: Turn) -> Working:

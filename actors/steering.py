@@ -121,7 +121,7 @@ def _steered(
         cancelled=cancelled,
         tickets=tuple(order.ticket for order in found),
         figures=tuple(order.figures for order in found),
-        weighed=tuple(order.weighed for order in found) if any(order.weighed for order in found) else (),
+        weights=tuple(order.weights for order in found) if any(order.weights for order in found) else (),
     )
 
 

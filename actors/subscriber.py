@@ -47,7 +47,7 @@ from engine.sizing import Facts, Share, Sizing
 from engine.subscriber import Profile
 from engine.target_messages import TargetPositions
 from engine.values import ZERO, subtract
-from engine.weighed import Weighed
+from engine.weighed import Weights
 
 
 class SubscriberActor(Actor):
@@ -132,13 +132,13 @@ class SubscriberActor(Actor):
         in_block = member is not None and member.block
         if decided.supervised:
             asks = supervise.asked(request, self.id, decided.venue, decided.figures, in_block=in_block)
-            refusal, weighed = supervise.judge(asks, turn)
+            refusal, weights = supervise.judge(asks, turn)
         else:
-            refusal, weighed = check(decided.figures), ()
+            refusal, weights = check(decided.figures), None
             if refusal is not None:
                 supervise.alarm(refusal, supervise.asked(request, self.id, decided.venue, decided.figures), turn)
         if refusal is not None:
-            self._deny(request, key, asked, refusal, decided.sizing, decided.figures, turn, weighed)
+            self._deny(request, key, asked, refusal, decided.sizing, decided.figures, turn, weights)
             enlisted.decline(self, member, turn)
             return
         turn.pace.add(self.id, turn.now)
@@ -159,7 +159,7 @@ class SubscriberActor(Actor):
                 tickets=(ticket,),
                 sizing=decided.sizing,
                 figures=decided.figures,
-                weighed=weighed,
+                weights=weights,
                 honoured=() if worked is None or worked.here else worked.spec.honoured,
             )
         )
@@ -272,7 +272,7 @@ class SubscriberActor(Actor):
         sizing: Sizing | None,
         figures: Figures | None,
         turn: Turn,
-        weighed: tuple[Weighed, ...] = (),
+        weights: Weights | None = None,
     ) -> None:
         outcome = Outcome(request_id=request.request_id, status="DENIED", code=refusal.code, reason=refusal.reason)
         turn.record(
@@ -290,7 +290,7 @@ class SubscriberActor(Actor):
                 reason=refusal.reason,
                 sizing=sizing,
                 figures=figures,
-                weighed=weighed,
+                weights=weights,
             )
         )
         turn.answered(self.id, key, asked, outcome)

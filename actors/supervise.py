@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from actors import gross, windows
+from actors import windows
 from actors.turn import Turn
 from engine import controls as c
 from engine.commands import Ticket
@@ -18,11 +18,9 @@ from engine.control_settings import NO_CONTROLS, ControlSettings
 from engine.figures import Figures
 from engine.messages import ExecutionRequest
 from engine.refusal import Refusal
-from engine.risk import CHECKS
-from engine.values import instrument_key
-from engine.weighed import UNTIL, Weighed
+from engine.risk import CHECKS, check
+from engine.weighed import UNTIL, Weights, weighed
 
-THROTTLED: Final = {scope: f"THROTTLED_{scope.upper()}" for scope in ("subscriber", "strategy", "venue", "firm")}
 ALARM_S: Final = 60
 """How long a refusal of the same kind about the same is no new alarm, in seconds."""
 
@@ -38,21 +36,14 @@ class Asked(NamedTuple):
     symbol: str
     venue: str
     figures: Figures
+    acts: tuple[str, str]
+    """The strategy, and the instrument it acts on."""
+    same: Hashable
+    """What makes two orders the same."""
     replaces: str = ""
     """The order that it takes the place of, if any."""
     in_block: bool = False
     """Whether its order is a part of a block."""
-
-    @property
-    def acts(self) -> tuple[str, str]:
-        """The strategy, and the instrument it acts on."""
-        return self.strategy_id, instrument_key(self.exchange, self.symbol)
-
-    @property
-    def order(self) -> Hashable:
-        """What makes two orders the same."""
-        figures = self.figures
-        return self.subscriber_id, self.acts[1], figures.side, figures.quantity, figures.limit_price
 
 
 def asked(
@@ -64,7 +55,7 @@ def asked(
     in_block: bool = False,
 ) -> Asked:
     """What is asked for by a request, or by the ticket of an order that is to be replaced."""
-    return Asked(
+    return asked_of(
         what.request_id,
         subscriber_id,
         what.strategy_id,
@@ -73,6 +64,38 @@ def asked(
         what.symbol,
         venue,
         figures,
+        replaces,
+        in_block,
+    )
+
+
+def asked_of(
+    request_id: str,
+    subscriber_id: str,
+    strategy_id: str,
+    signal_id: str,
+    exchange: str,
+    symbol: str,
+    venue: str,
+    figures: Figures,
+    replaces: str = "",
+    in_block: bool = False,
+) -> Asked:
+    """What is asked for."""
+    instrument = f"{exchange}:{symbol}"
+    same = subscriber_id, instrument, figures.side, figures.quantity, figures.limit_price
+    acts = strategy_id, instrument
+    return Asked(
+        request_id,
+        subscriber_id,
+        strategy_id,
+        signal_id,
+        exchange,
+        symbol,
+        venue,
+        figures,
+        acts,
+        same,
         replaces,
         in_block,
     )
@@ -112,10 +135,10 @@ def killed(what: Any, subscriber_id: str, venue: str, turn: Turn) -> Refusal | N
 
 
 class Verdict(NamedTuple):
-    """Why an order may not be placed, None where it may; and the figures of the controls, as far as they were asked."""
+    """Why an order may not be placed, None where it may; and what the controls that count found, if they were asked."""
 
     refusal: Refusal | None
-    weighed: tuple[Weighed, ...] = ()
+    weights: Weights | None = None
 
 
 def judge(asked: Asked, turn: Turn) -> Verdict:
@@ -128,20 +151,33 @@ def judge(asked: Asked, turn: Turn) -> Verdict:
 
 def judged(asked: Asked, beside: Sequence[Asked], turn: Turn) -> Verdict:
     """What `judge` says, with these orders of the same turn as if they were placed; nothing is counted."""
-    controls, settings = in_force(turn) or c.NOTHING, turn.rules.controls or NO_CONTROLS
+    controls, settings = in_force(turn) or c.NOTHING, turn.rules.controls
+    figures, whose = asked.figures, (asked.subscriber_id, asked.exchange, asked.symbol)
+    weights = None if settings is None else windows.weigh(asked, beside, settings, controls.regime, turn)
+    if (
+        check(figures) is None
+        and (weights is None or weights.passes)
+        and c.restricted(controls, settings or NO_CONTROLS, *whose) is None
+        and c.new_risk(controls.regime, figures.reduces) is None
+        and not (controls.stopped and not asked.replaces)
+    ):
+        return Verdict(None, weights)
+    return Verdict(_refused(asked, weights, controls, settings or NO_CONTROLS, turn), weights)
+
+
+def _refused(
+    asked: Asked, weights: Weights | None, controls: c.Controls, settings: ControlSettings, turn: Turn
+) -> Refusal | None:
+    """The first thing that speaks against an order and is not overridden; what is overridden is recorded."""
     used: list[tuple[Refusal, c.Override]] = []
-    weighed: tuple[Weighed, ...] = ()
-    for found in _found(asked, beside, controls, settings, turn):
-        if isinstance(found, tuple):
-            weighed = found
-            continue
+    for refusal in _refusals(asked, weights, controls, settings, turn):
         override = c.waived(
-            controls, found.code, asked.subscriber_id, asked.strategy_id, asked.exchange, asked.symbol, turn.now
+            controls, refusal.code, asked.subscriber_id, asked.strategy_id, asked.exchange, asked.symbol, turn.now
         )
         if override is None:
-            alarm(found, asked, turn)
-            return Verdict(found, weighed)
-        used.append((found, override))
+            alarm(refusal, asked, turn)
+            return refusal
+        used.append((refusal, override))
     for refusal, override in used:
         turn.record(
             OverrideUsed(
@@ -155,20 +191,17 @@ def judged(asked: Asked, beside: Sequence[Asked], turn: Turn) -> Verdict:
                 reason=override.reason,
             )
         )
-    return Verdict(None, weighed)
+    return None
 
 
-def _found(
-    asked: Asked, beside: Sequence[Asked], controls: c.Controls, settings: ControlSettings, turn: Turn
-) -> Iterator[Refusal | tuple[Weighed, ...]]:
-    """Everything that speaks against an order, the first first; asked for one at a time. Risk comes first, then what
-    the controls weighed is told."""
+def _refusals(
+    asked: Asked, weights: Weights | None, controls: c.Controls, settings: ControlSettings, turn: Turn
+) -> Iterator[Refusal]:
+    """Everything that speaks against an order, the first first; asked for one at a time."""
     figures = asked.figures
-    for check in CHECKS:
-        if check.fails(figures):
-            yield Refusal(check.code, check.sentence(figures))
-    weighed = tuple(_weigh(asked, beside, controls, settings, turn))
-    yield weighed
+    for row in CHECKS:
+        if row.fails(figures):
+            yield Refusal(row.code, row.sentence(figures))
     whose = asked.subscriber_id, asked.exchange, asked.symbol
     if (refusal := c.restricted(controls, settings, *whose)) is not None:
         yield refusal
@@ -178,52 +211,13 @@ def _found(
     stop = None if asked.replaces else controls.stopped.get(f"{strategy} {instrument}")
     if stop is not None:
         yield Refusal("REPEATED_EXECUTION", f"strategy_id: {stop.reason}; {UNTIL}")
-    for one in weighed:
-        if one.fails:
-            reason = one.sentence()
-            if one.code == "REPEATED_EXECUTION":
-                stopped = reason.removeprefix("strategy_id: ").removesuffix(f"; {UNTIL}")
-                turn.tell("desk/main", StopExecution(strategy_id=strategy, instrument=instrument, reason=stopped))
-            yield Refusal(one.code, reason)
-
-
-def _weigh(
-    asked: Asked, beside: Sequence[Asked], controls: c.Controls, settings: ControlSettings, turn: Turn
-) -> Iterator[Weighed]:
-    """The figures of every control that is configured, in the order in which they are judged."""
-    watch, now, figures = turn.watch, turn.now, asked.figures
-    most, same = settings.repeats, settings.duplicates
-    if most is not None and not asked.replaces:
-        yield Weighed(
-            code="REPEATED_EXECUTION",
-            whose=f"{asked.strategy_id} acted on {asked.acts[1]}",
-            found=watch.repeats.count(asked.acts, now, most.seconds),
-            most=most.executions,
-            seconds=most.seconds,
-            # For another who follows it, this signal was acted on before.
-            known=watch.signals.count((*asked.acts, asked.signal_id), now, most.seconds) > 0,
-        )
-    if same is not None and not asked.replaces:
-        price = "the market" if figures.limit_price is None else figures.limit_price
-        yield Weighed(
-            code="DUPLICATE_ORDER",
-            whose=f"{figures.side} {figures.quantity} {asked.acts[1]} at {price}",
-            found=watch.duplicates.count(asked.order, now, same.seconds)
-            + sum(one.order == asked.order for one in beside),
-            most=same.allowed,
-            seconds=same.seconds,
-        )
-    for scope, name, throttle in windows.scopes(asked, settings):
-        yield Weighed(
-            code=THROTTLED[scope],
-            whose=name,
-            found=watch.throttles[scope].count(name, now, throttle.seconds)
-            + sum(scope != "venue" or one.venue == name for one in beside),
-            most=c.paced(throttle.messages, controls.regime),
-            seconds=throttle.seconds,
-        )
-    if settings.gross is not None and not figures.reduces:
-        yield from gross.weigh(asked, beside, controls.regime, turn)
+    for code, passes, text in () if weights is None else weighed(weights, figures, asked.subscriber_id, strategy):
+        if passes:
+            continue
+        if code == "REPEATED_EXECUTION":
+            reason = text.removeprefix("strategy_id: ").removesuffix(f"; {UNTIL}")
+            turn.tell("desk/main", StopExecution(strategy_id=strategy, instrument=instrument, reason=reason))
+        yield Refusal(code, text)
 
 
 def alarm(refusal: Refusal, asked: Asked, turn: Turn) -> None:

@@ -160,7 +160,7 @@ def _aim(asked: TargetPositions, ticker: Ticker, before: tuple[Child, ...], orde
 
 def _line(approvals: Approvals, ticker: Ticker, orders: list[Approved], acting: bool) -> t.TickerDecided:
     exchange, _, symbol = ticker.instrument.partition(":")
-    judged = [(order.figures, order.weighed) for order in orders]
+    judged = [(order.figures, order.weights) for order in orders]
     if ticker.instrument in approvals.refused:
         judged = [approvals.refused[ticker.instrument]]
     before = approvals.actor.aims.get(ticker.instrument)
@@ -177,7 +177,7 @@ def _line(approvals: Approvals, ticker: Ticker, orders: list[Approved], acting: 
         cancelled=ticker.moves.cancel if acting and ticker.moves is not None else (),
         supersedes=before.signal_id if replaced and before is not None else None,
         figures=tuple(figures for figures, _ in judged),
-        weighed=tuple(weighed for _, weighed in judged) if any(weighed for _, weighed in judged) else (),
+        weights=tuple(weights for _, weights in judged) if any(weights for _, weights in judged) else (),
         reason=None if ticker.refusal is None else ticker.refusal.reason,
         expected=None if ticker.moves is None else ticker.moves.expected,
         missing=None if ticker.moves is None else ticker.moves.missing,

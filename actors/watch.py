@@ -9,21 +9,28 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable
 from datetime import datetime, timedelta
+from typing import Any
 
 
 class Sliding:
     """Counts by key over the seconds before now. The length of the window is asked with, so that it may change."""
 
-    __slots__ = ("_counts", "_happened")
+    __slots__ = ("_counts", "_happened", "_now", "_seconds")
 
     def __init__(self) -> None:
+        self._now: datetime | None = None
+        self._seconds = 0
         self._counts: dict[Hashable, int] = {}
         self._happened: deque[tuple[datetime, Hashable]] = deque()
 
     def count(self, key: Hashable, now: datetime, seconds: int) -> int:
         """How often `key` was added in the `seconds` before now."""
-        happened, counts = self._happened, self._counts
-        start = now - timedelta(seconds=seconds)
+        counts = self._counts
+        if now is self._now and seconds == self._seconds:
+            # All turns of a batch have the same time: what has left the window by then has left it.
+            return counts.get(key, 0)
+        self._now, self._seconds = now, seconds
+        happened, start = self._happened, now - timedelta(seconds=seconds)
         while happened and happened[0][0] <= start:
             _, old = happened.popleft()
             left = counts[old] - 1
@@ -47,7 +54,7 @@ class Sliding:
 class Watch:
     """The windows of one partition."""
 
-    __slots__ = ("alarms", "duplicates", "repeats", "signals", "throttles")
+    __slots__ = ("alarms", "duplicates", "repeats", "signals", "standing", "throttles")
 
     def __init__(self) -> None:
         self.duplicates = Sliding()
@@ -57,5 +64,7 @@ class Watch:
         self.signals = Sliding()
         """Orders, by strategy, instrument and signal: so that a signal counts once for all who follow it."""
         self.throttles = {scope: Sliding() for scope in ("subscriber", "strategy", "venue", "firm")}
+        self.standing: Any = None
+        """The limits as they stand (`actors.windows`), kept until they change."""
         self.alarms = Sliding()
         """By code and whom it is about, so that a storm of refusals is one alarm."""

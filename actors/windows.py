@@ -5,20 +5,25 @@ They are counted again from the journal when a process begins, so that a restart
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from actors import gross
 from actors.journal import Entry
 from actors.turn import Turn
 from engine.commands import Ticket
 from engine.control_events import ExecutionRearmed
 from engine.control_settings import NO_CONTROLS, ControlSettings, Throttle, longest_window
-from engine.controls import paced
+from engine.controls import RegimeInForce, grossed, paced
 from engine.desk import Desk
 from engine.events import Event, OrderStarted, ReplaceRequested, RequestAccepted
 from engine.order import Order
 from engine.target_events import TargetsDecided, TargetSteered
+from engine.values import ZERO
+from engine.weighed import Most, Terms, Weights
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -42,6 +47,93 @@ def scopes(asked: Asked | Ticket, settings: ControlSettings) -> Iterator[tuple[s
     ):
         if throttle is not None:
             yield scope, name, throttle
+
+
+class Standing:
+    """The limits that all orders are judged by, worked out once for a configuration and a regime."""
+
+    __slots__ = ("gross", "in_block", "regime", "settings", "strategies", "terms")
+
+    def __init__(self, settings: ControlSettings, regime: RegimeInForce | None) -> None:
+        self.settings = settings
+        self.regime = regime
+        throttles, gross, repeats, same = settings.throttles, settings.gross, settings.repeats, settings.duplicates
+
+        def most(throttle: Throttle | None) -> Most | None:
+            return None if throttle is None else (paced(throttle.messages, regime), throttle.seconds)
+
+        def limit(of: Decimal | None) -> Decimal | None:
+            return None if of is None else grossed(of, regime)
+
+        self.terms = Terms(
+            repeats=None if repeats is None else (repeats.executions, repeats.seconds),
+            duplicates=None if same is None else (same.allowed, same.seconds),
+            subscriber=most(throttles.subscriber),
+            strategy=most(throttles.strategy),
+            venue=most(throttles.venue),
+            firm=most(throttles.firm),
+            gross=None if gross is None else limit(gross.firm),
+        )
+        # An order in a block is no message to a venue: the block's is.
+        self.in_block = replace(self.terms, strategy=None, venue=None, firm=None)
+        self.gross = None if gross is None else limit(gross.strategy)
+        self.strategies = {} if gross is None else {name: grossed(of, regime) for name, of in gross.strategies.items()}
+
+
+def _standing(settings: ControlSettings, regime: RegimeInForce | None, turn: Turn) -> Standing:
+    found: Standing | None = turn.watch.standing
+    if found is None or found.settings is not settings or found.regime is not regime:
+        found = turn.watch.standing = Standing(settings, regime)
+    return found
+
+
+def weigh(
+    asked: Asked, beside: Sequence[Asked], settings: ControlSettings, regime: RegimeInForce | None, turn: Turn
+) -> Weights:
+    """What the controls that count find of an order, with those `beside` it as if they were placed."""
+    standing, watch, now = _standing(settings, regime, turn), turn.watch, turn.now
+    throttles, figures = watch.throttles, asked.figures
+    terms = standing.in_block if asked.in_block else standing.terms
+    repeats = duplicates = subscriber = strategy = venue = firm = 0
+    acted = bool(asked.replaces)
+    if not acted and terms.repeats is not None:
+        seconds = terms.repeats[1]
+        acted = watch.signals.count((*asked.acts, asked.signal_id), now, seconds) > 0
+        repeats = watch.repeats.count(asked.acts, now, seconds)
+    if terms.duplicates is not None and not asked.replaces:
+        duplicates = watch.duplicates.count(asked.same, now, terms.duplicates[1])
+    if terms.subscriber is not None:
+        subscriber = throttles["subscriber"].count(asked.subscriber_id, now, terms.subscriber[1])
+    if terms.strategy is not None:
+        strategy = throttles["strategy"].count(asked.strategy_id, now, terms.strategy[1])
+    if terms.venue is not None:
+        venue = throttles["venue"].count(asked.venue, now, terms.venue[1])
+    if terms.firm is not None:
+        firm = throttles["firm"].count("all", now, terms.firm[1])
+    for one in beside:
+        duplicates += one.same == asked.same
+        subscriber, strategy, firm = subscriber + 1, strategy + 1, firm + 1
+        venue += one.venue == asked.venue
+    if settings.gross is None or figures.reduces:
+        return Weights(terms, asked.venue, repeats, acted, duplicates, subscriber, strategy, venue, firm)
+    found = gross.weigh(asked, beside, settings.gross, turn)
+    return Weights(
+        terms,
+        asked.venue,
+        repeats,
+        acted,
+        duplicates,
+        subscriber,
+        strategy,
+        venue,
+        firm,
+        figures.notional or ZERO,
+        found.executed,
+        found.works,
+        standing.strategies.get(asked.strategy_id, standing.gross),
+        found.executed_by_all,
+        found.works_of_all,
+    )
 
 
 def left(ticket: Ticket, turn: Turn) -> int | None:
@@ -72,12 +164,21 @@ def count(asked: Asked, turn: Turn) -> None:
         return
     _message(asked, turn.now, settings, turn)
     if not asked.replaces:
-        _order(asked.order, asked.acts, asked.signal_id, turn.now, settings, turn)
+        _order(asked.same, asked.acts, asked.signal_id, turn.now, settings, turn)
 
 
 def _message(who: Asked | Ticket, at: datetime, settings: ControlSettings, turn: Turn) -> None:
-    for scope, name, _ in scopes(who, settings):
-        turn.watch.throttles[scope].add(name, at)
+    throttles, windows = settings.throttles, turn.watch.throttles
+    if throttles.subscriber is not None:
+        windows["subscriber"].add(who.subscriber_id, at)
+    if who.in_block:
+        return
+    if throttles.strategy is not None:
+        windows["strategy"].add(who.strategy_id, at)
+    if throttles.venue is not None:
+        windows["venue"].add(who.venue, at)
+    if throttles.firm is not None:
+        windows["firm"].add("all", at)
 
 
 def _order(

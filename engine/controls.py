@@ -111,7 +111,13 @@ def killed(
 ) -> Refusal | None:
     """The kill that an order of this origin and destination falls under, or None."""
     kills = controls.kills
-    if not kills:
+    if not kills or (
+        f"symbol/{symbol}" not in kills
+        and f"symbol/{exchange}:{symbol}" not in kills
+        and f"strategy/{strategy_id}" not in kills
+        and f"subscriber/{subscriber_id}" not in kills
+        and f"venue/{venue}" not in kills
+    ):
         return None
     for scope, name in (
         ("subscriber", subscriber_id),

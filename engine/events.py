@@ -19,7 +19,7 @@ from engine.risk import Figures
 from engine.sizing import Sizing
 from engine.specification import Honoured
 from engine.values import ZERO, OrderStatus, Side, SubscriberStatus
-from engine.weighed import Weighed
+from engine.weighed import Weights
 
 
 class Event(
@@ -90,7 +90,7 @@ class RequestAccepted(Event, frozen=True, kw_only=True):
     tickets: tuple[Ticket, ...]
     sizing: Sizing
     figures: Figures
-    weighed: tuple[Weighed, ...] = ()
+    weights: Weights | None = None
     honoured: tuple[Honoured, ...] = ()
     """What became of what was asked beyond a plain order; of one worked at our side, `WorkStarted` says that."""
 
@@ -110,7 +110,7 @@ class RequestDenied(Event, frozen=True, kw_only=True):
     reason: str
     sizing: Sizing | None = None
     figures: Figures | None = None
-    weighed: tuple[Weighed, ...] = ()
+    weights: Weights | None = None
 
 
 class CommandDecided(Event, frozen=True, kw_only=True):

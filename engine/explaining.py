@@ -20,7 +20,7 @@ from engine.figures import Figures
 from engine.idempotency import asked_for
 from engine.risk import CHECKS, explain
 from engine.sizing import plain
-from engine.weighed import Weighed
+from engine.weighed import Weights, weighed
 from engine.work import WorkStarted
 
 Result = Literal["pass", "fail", "overridden"]
@@ -139,7 +139,16 @@ def explained(
         regime=in_words(regime),
         plan=_plan(event.fingerprint),
         sizing=None if event.sizing is None else event.sizing.sentence(),
-        checks=tuple(rows(event.figures, event.weighed, code, reason or "", name, {one.code: one for one in used})),
+        checks=tuple(
+            rows(
+                event.figures,
+                counted(event.weights, event.figures, event.subscriber_id, event.strategy_id),
+                code,
+                reason or "",
+                name,
+                {one.code: one for one in used},
+            )
+        ),
         orders=() if isinstance(event, RequestDenied) else tuple(map(placed, event.tickets)),
         translation=() if isinstance(event, RequestDenied) else _translation(event, started),
         worked=None if started is None else started.reason,
@@ -174,15 +183,24 @@ def _plan(fingerprint: str) -> str | None:
     return None if not plan else ", ".join(f"{name} {value}" for name, value in plan.items())
 
 
+def counted(
+    weights: Weights | None, figures: Figures | None, subscriber_id: str, strategy_id: str
+) -> dict[str, tuple[bool, str]]:
+    """By code: whether an order passed each control that counts, and its figures in words."""
+    if weights is None or figures is None:
+        return {}
+    return {code: (passes, text) for code, passes, text in weighed(weights, figures, subscriber_id, strategy_id)}
+
+
 def rows(
     figures: Figures | None,
-    weighed: Iterable[Weighed],
+    counts: dict[str, tuple[bool, str]],
     code: str | None,
     reason: str,
     regime: str,
     used: dict[str, OverrideUsed],
 ) -> Iterator[Row]:
-    """Every check that was made of an order and of the controls, in order, with its figures."""
+    """Every check that was made of an order, in order, with its figures; `counts` is of the controls that count."""
     if figures is None and code in _UNSIZED:
         yield Row(check="plan", result="fail", found=reason)
         return
@@ -195,7 +213,6 @@ def rows(
         yield _row(name, passed, found) if override is None else _overridden(name, override, found)
     if figures is None or (code is not None and code not in _CONTROL_CODES):
         return  # The controls were not asked.
-    weights = {one.code: one for one in weighed}
     for name, own in CONTROLS:
         if own == code:
             yield _row(name, False, reason)
@@ -206,8 +223,8 @@ def rows(
             yield _row(name, True, f"{regime}; the order {'only reduces' if figures.reduces else 'may add to'} risk")
         elif own == "RESTRICTED":
             yield _row(name, True, "on no list for this subscriber")
-        elif own in weights:
-            yield _row(name, not weights[own].fails, weights[own].sentence())
+        elif own in counts:
+            yield _row(name, *counts[own])
         elif figures.reduces and own in GROSS:
             yield _row(name, True, "passed: only reduces the position, or no limit is configured")
         else:

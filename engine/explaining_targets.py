@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from engine.commands import Ticket
 from engine.control_events import OverrideUsed
 from engine.controls import RegimeChange
-from engine.explaining import Explanation, Row, TickerTold, in_words, placed, rows
+from engine.explaining import Explanation, Row, TickerTold, counted, in_words, placed, rows
 from engine.sizing import plain
 from engine.target_events import (
     TargetEvent,
@@ -24,7 +24,7 @@ Step = TargetSteered | TargetReached | TargetFailed
 
 def explained_set(event: TargetsDecided, regime: RegimeChange | None, used: Sequence[OverrideUsed]) -> Explanation:
     """A decision on a set in words; the arguments are those of `explaining.explained`."""
-    told = tuple(_ticker(event.tickets, ticker, regime, used) for ticker in event.tickers)
+    told = tuple(_ticker(event, event.tickets, ticker, regime, used) for ticker in event.tickers)
     return _told(event, event.status, event.code, event.reason, regime, event.mode, told)
 
 
@@ -41,9 +41,9 @@ def explained_step(event: Step, regime: RegimeChange | None, used: Sequence[Over
             orders=tuple(ticket.order_id for ticket in event.tickets),
             cancelled=event.cancelled,
             figures=event.figures,
-            weighed=event.weighed,
+            weights=event.weights,
         )
-        tickers = (_ticker(event.tickets, line, regime, used),)
+        tickers = (_ticker(event, event.tickets, line, regime, used),)
         return _told(event, "STEERED", None, None, regime, None, tickers)
     failed = event if isinstance(event, TargetFailed) else None
     text = f"target {plain(event.target)}; held {plain(event.position)}"
@@ -55,7 +55,7 @@ def explained_step(event: Step, regime: RegimeChange | None, used: Sequence[Over
         target=event.target,
         position=event.position,
     )
-    tickers = (_ticker((), line, regime, used),)
+    tickers = (_ticker(event, (), line, regime, used),)
     if failed is None:
         return _told(event, "DONE", None, None, regime, None, tickers)
     return _told(event, "FAILED", failed.code, failed.reason, regime, None, tickers)
@@ -90,7 +90,11 @@ def _told(
 
 
 def _ticker(
-    tickets: Sequence[Ticket], ticker: TickerDecided, regime: RegimeChange | None, used: Sequence[OverrideUsed]
+    event: TargetEvent,
+    tickets: Sequence[Ticket],
+    ticker: TickerDecided,
+    regime: RegimeChange | None,
+    used: Sequence[OverrideUsed],
 ) -> TickerTold:
     by_id = {ticket.order_id: ticket for ticket in tickets}
     expected = ticker.expected
@@ -107,16 +111,17 @@ def _ticker(
         sentence=ticker.sentence,
         orders=tuple(placed(by_id[order_id]) for order_id in ticker.orders if order_id in by_id),
         cancelled=ticker.cancelled,
-        checks=tuple(_checks(ticker, "NORMAL" if regime is None else regime.name, used)),
+        checks=tuple(_checks(event, ticker, "NORMAL" if regime is None else regime.name, used)),
     )
 
 
-def _checks(ticker: TickerDecided, regime: str, used: Sequence[OverrideUsed]) -> Iterator[Row]:
+def _checks(event: TargetEvent, ticker: TickerDecided, regime: str, used: Sequence[OverrideUsed]) -> Iterator[Row]:
     overrides = {one.code: one for one in used}
     if not ticker.figures and ticker.code is not None:
-        yield from rows(None, (), ticker.code, ticker.reason or "", regime, overrides)
+        yield from rows(None, {}, ticker.code, ticker.reason or "", regime, overrides)
     for at, figures in enumerate(ticker.figures):
         if len(ticker.figures) > 1:
             yield Row(check=f"order {at + 1}", result="pass", found=f"{figures.side} {plain(figures.quantity)}")
-        weighed = ticker.weighed[at] if ticker.weighed else ()
-        yield from rows(figures, weighed, ticker.code, ticker.reason or "", regime, overrides)
+        weights = ticker.weights[at] if ticker.weights else None
+        found = counted(weights, figures, event.subscriber_id, event.strategy_id)
+        yield from rows(figures, found, ticker.code, ticker.reason or "", regime, overrides)

@@ -13,7 +13,7 @@ from engine.events import Event
 from engine.figures import Figures
 from engine.target_messages import TargetMode
 from engine.values import ZERO
-from engine.weighed import Weighed
+from engine.weighed import Weights
 
 
 class TickerDecided(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -21,7 +21,7 @@ class TickerDecided(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
 
     `target` is in signed units, None where it did not come to one; `expected` is the position with what stays working,
     `missing` the signed units from there to the target. No order is sent for `tolerance` units or fewer, nor for less
-    than `least`. `figures`, and what the controls `weighed`, are of each order, of a refused ticker's the one that was
+    than `least`. `figures`, and the controls' `weights`, are of each order, of a refused ticker's the one that was
     refused. `supersedes` is the signal id of the older set whose target it replaces.
     """
 
@@ -36,7 +36,7 @@ class TickerDecided(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
     cancelled: tuple[str, ...] = ()
     supersedes: str | None = None
     figures: tuple[Figures, ...] = ()
-    weighed: tuple[tuple[Weighed, ...], ...] = ()
+    weights: tuple[Weights | None, ...] = ()
     reason: str | None = None
     expected: Decimal | None = None
     missing: Decimal | None = None
@@ -85,7 +85,7 @@ class TargetSteered(AimEvent, frozen=True, kw_only=True):
     cancelled: tuple[str, ...] = ()
     tickets: tuple[Ticket, ...] = ()
     figures: tuple[Figures, ...] = ()
-    weighed: tuple[tuple[Weighed, ...], ...] = ()
+    weights: tuple[Weights | None, ...] = ()
 
 
 class TargetReached(AimEvent, frozen=True, kw_only=True):

@@ -153,7 +153,7 @@ def test_every_control_shows_its_figures_in_what_passed_and_what_did_not(bench: 
 
 def test_where_nothing_is_configured_no_figure_is_kept(bench: Bench) -> None:
     found = decided(bench)
-    assert [event.weighed for event in bench.events(RequestAccepted)] == [()]
+    assert [event.weights for event in bench.events(RequestAccepted)] == [None]
     assert {row.found for row in found.checks[-8:]} == {"passed: not configured"}
 
 
