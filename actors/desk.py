@@ -9,7 +9,7 @@ from actors.actor import Actor
 from actors.turn import Turn
 from engine.commands import Kill, Resume
 from engine.control_commands import (
-    CountTrade,
+    CountTrades,
     DeclareRegime,
     EndOverride,
     GrantOverride,
@@ -81,7 +81,7 @@ class DeskActor(Actor):
         Rearm: control_desk.rearm,
         GrantOverride: control_desk.grant,
         EndOverride: control_desk.end,
-        CountTrade: gross.count,
+        CountTrades: gross.count,
     }
     APPLY: ClassVar[Any] = dict.fromkeys(FOLD, _fold) | {
         RegimeDeclared: _declared,

@@ -1,21 +1,23 @@
 """The gross limits of strategies and of all: what was executed today and what works, counted as soon as it is decided.
 
-What works is summed up from open orders (`actors.working`); what was executed is the desk's state, an event a fill,
-recorded only where a limit is configured and from then on.
+What works is summed up from open orders (`actors.working`); what was executed is the desk's state, an event a batch,
+strategy and currency, recorded only where a limit is configured and from then on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from actors.journal import Mail
 from actors.turn import Turn
 from actors.working import Working
 from engine.commands import Fill, Ticket
-from engine.control_commands import CountTrade
+from engine.control_commands import CountTrades
 from engine.control_events import TradeCounted
 from engine.control_settings import Gross
+from engine.events import OrderFilled
 from engine.order import Order
 from engine.switching import firm_part, strategy_part, traded_on
 from engine.values import ZERO, add, minus, multiply
@@ -83,39 +85,36 @@ def moved(order: Order, fill: Fill | None, turn: Turn) -> None:
     gross = limits(turn)
     if gross is None:
         return
-    ticket = order.ticket
+    ticket, working = order.ticket, _working(gross, turn)
     if ticket.for_block:
         return  # Its members' orders count.
-    if fill is None and ticket.parent:
-        return  # Its parent has reserved what it works.
-    if fill is None:
-        _working(gross, turn).set(ticket.order_id, ticket.strategy_id, ticket.currency, order.reserved)
-        return
-    turn.tell(
-        "desk/main",
-        CountTrade(
-            order_id=ticket.parent or ticket.order_id,
-            strategy_id=ticket.strategy_id,
-            currency=ticket.currency,
-            notional=multiply(multiply(fill.quantity, fill.price), fill.multiplier),
-        ),
-    )
+    if fill is not None:
+        notional = multiply(multiply(fill.quantity, fill.price), fill.multiplier)
+        working.executed(ticket.strategy_id, ticket.currency, notional)
+    if not ticket.parent:  # What a child works its parent has reserved.
+        working.set(ticket.order_id, ticket.strategy_id, ticket.currency, order.reserved)
 
 
-def count(actor: DeskActor, message: CountTrade, turn: Turn) -> None:
-    """What was executed counts for today; only now does it cease to count as working."""
-    turn.record(
-        TradeCounted(
-            at=turn.now,
-            day=turn.today,
-            strategy_id=message.strategy_id,
-            currency=message.currency,
-            notional=message.notional,
+def executed(events: Iterable[tuple[str, Any]], turn: Turn) -> Mail | None:
+    """What the batch under way executed, to be counted for today; asked when it ends. Until then it counts as working,
+    so that it is one event a batch and not one a fill."""
+    if not turn.working.take():
+        return None
+    sums: dict[tuple[str, str], Decimal] = {}
+    for address, event in events:
+        if event.__class__ is OrderFilled:
+            fill, ticket = event.fill, turn.peek(address).ticket
+            if not ticket.for_block:
+                key = ticket.strategy_id, ticket.currency
+                notional = multiply(multiply(fill.quantity, fill.price), fill.multiplier)
+                sums[key] = add(sums.get(key, ZERO), notional)
+    trades = tuple((strategy_id, currency, notional) for (strategy_id, currency), notional in sums.items())
+    return Mail("desk/main", CountTrades(trades=trades)) if trades else None
+
+
+def count(actor: DeskActor, message: CountTrades, turn: Turn) -> None:
+    """What was executed counts for today."""
+    for strategy_id, currency, notional in message.trades:
+        turn.record(
+            TradeCounted(at=turn.now, day=turn.today, strategy_id=strategy_id, currency=currency, notional=notional)
         )
-    )
-    gross = limits(turn)
-    if gross is not None:
-        # As the order is now, which may be later than this fill.
-        order: Order | None = turn.peek(f"order/{message.order_id}")
-        left = ZERO if order is None else order.reserved
-        _working(gross, turn).set(message.order_id, message.strategy_id, message.currency, left)

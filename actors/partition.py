@@ -17,6 +17,7 @@ from msgspec import json
 
 from actors.actor import Actor
 from actors.approvals import MAX_ORDERS
+from actors.gross import executed
 from actors.journal import Batch, Key, Loaded, Mail, Prior, Start
 from actors.market import Market
 from actors.registry import KEYED, STARTS, group_of, key_of, kind_of
@@ -88,15 +89,9 @@ class Partition:
                 self.mail.append(letter)
         self._taken = self._numbered - len(start.undelivered)
         self._cursors.update(start.cursors)
-        for kind, names in (
-            ("desk", ("main",)),
-            ("dead", ("letters",)),
-            ("door", ("in",)),
-            ("venue", self.turn.rules.venues),
-        ):
-            for name in names:
-                if f"{kind}/{name}" not in self.actors:
-                    self._hydrate(f"{kind}/{name}", {})
+        for address in ("desk/main", "dead/letters", "door/in", *map("venue/{}".format, self.turn.rules.venues)):
+            if address not in self.actors:
+                self._hydrate(address, {})
         self._read_quarantine()
         for address, actor in self.actors.items():
             if actor.timed or actor.kind == "venue":
@@ -264,6 +259,9 @@ class Partition:
         return batch
 
     def _end(self, batch: Batch) -> Batch | None:
+        traded = executed(batch.events, self.turn)
+        if traded is not None:
+            self._deliver(self.actors[traded.to], traded, batch)
         numbered = self._numbered - self._taken
         for letter in islice(self.mail, numbered, None):
             self._numbered += 1

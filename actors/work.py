@@ -304,6 +304,7 @@ class WorkActor(OrderActor):
                 ended=report.ended,
             )
         )
+        gross.moved(self.parts[""], None, turn)
         self.rebalance(order, turn, report.released, report.reserved)
         if order.ticket.group:
             grouped.child(order, report, turn)

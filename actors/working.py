@@ -11,18 +11,19 @@ from decimal import Decimal
 from typing import Any
 
 from engine.order import Order
-from engine.values import ZERO, add, subtract
+from engine.values import ZERO, add, minus, subtract
 
 
 class Working:
     """Notional reserved by open orders. Each order's is set, never added, so that saying it twice changes nothing."""
 
-    __slots__ = ("_limits", "_orders", "_sums")
+    __slots__ = ("_limits", "_orders", "_sums", "_uncounted")
 
     def __init__(self) -> None:
         self._limits: Any = None
         self._orders: dict[str, Decimal] = {}
         self._sums: dict[tuple[str, str], Decimal] = {}
+        self._uncounted: list[tuple[str, str, Decimal]] = []
 
     def current(self, limits: Any) -> bool:
         """Whether it was summed up under these limits."""
@@ -32,6 +33,7 @@ class Working:
         """Sums up anew, from all open orders."""
         self._limits = limits
         self._orders.clear()
+        self._uncounted.clear()
         self._sums.clear()
         for order in orders:
             ticket = order.ticket
@@ -42,12 +44,31 @@ class Working:
         change = subtract(notional, self._orders.pop(order_id, ZERO))
         if notional:
             self._orders[order_id] = notional
-        for name in (f"strategy/{strategy_id}", "firm"):
-            total = add(self._sums.get((name, currency), ZERO), change)
+        if change:
+            self._add(strategy_id, currency, change)
+
+    def executed(self, strategy_id: str, currency: str, notional: Decimal) -> None:
+        """So much was executed, and is not counted as that before `take`."""
+        self._uncounted.append((strategy_id, currency, notional))
+        self._add(strategy_id, currency, notional)
+
+    def take(self) -> bool:
+        """What was executed counts as working no more; whether there was anything."""
+        if not self._uncounted:
+            return False
+        for strategy_id, currency, notional in self._uncounted:
+            self._add(strategy_id, currency, minus(notional))
+        self._uncounted.clear()
+        return True
+
+    def _add(self, strategy_id: str, currency: str, change: Decimal) -> None:
+        sums = self._sums
+        for key in ((f"strategy/{strategy_id}", currency), ("firm", currency)):
+            total = add(sums.get(key, ZERO), change)
             if total:
-                self._sums[name, currency] = total
+                sums[key] = total
             else:
-                self._sums.pop((name, currency), None)
+                sums.pop(key, None)
 
     def of(self, order_id: str) -> Decimal:
         """What one order has reserved."""

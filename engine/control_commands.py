@@ -97,10 +97,7 @@ class EndOverride(Command, frozen=True, kw_only=True):
     by: str
 
 
-class CountTrade(Command, frozen=True, kw_only=True):
-    """This much of an order was executed: it counts for the gross limits of the day."""
+class CountTrades(Command, frozen=True, kw_only=True):
+    """So much was executed, each of a strategy in a currency: it counts for the gross limits of the day."""
 
-    order_id: str
-    strategy_id: str
-    currency: str
-    notional: Decimal
+    trades: tuple[tuple[str, str, Decimal], ...]
