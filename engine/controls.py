@@ -178,7 +178,30 @@ def restricted(
     controls: Controls, settings: ControlSettings, subscriber_id: str, exchange: str, symbol: str
 ) -> Refusal | None:
     """Why this symbol may not be traded by this subscriber, or None: configuration and desk add up."""
-    for name in (symbol, f"{exchange}:{symbol}"):
+    instrument, own, desk = f"{exchange}:{symbol}", settings.restricted_for.get(subscriber_id), controls.restricted
+    if (
+        symbol in settings.restricted
+        or instrument in settings.restricted
+        or (own and (symbol in own or instrument in own))
+        or (desk and _on_list(desk, subscriber_id, symbol, instrument))
+    ):
+        return _restriction(controls, settings, subscriber_id, (symbol, instrument))
+    return None
+
+
+def _on_list(listed: dict[str, Switched], subscriber_id: str, symbol: str, instrument: str) -> bool:
+    return (
+        symbol in listed
+        or instrument in listed
+        or f"{symbol} {subscriber_id}" in listed
+        or f"{instrument} {subscriber_id}" in listed
+    )
+
+
+def _restriction(
+    controls: Controls, settings: ControlSettings, subscriber_id: str, names: tuple[str, str]
+) -> Refusal | None:
+    for name in names:
         if name in settings.restricted or name in settings.restricted_for.get(subscriber_id, ()):
             return Refusal("RESTRICTED", f"symbol: {name} is on the restricted list of the configuration")
         for whose in (name, f"{name} {subscriber_id}"):

@@ -29,6 +29,7 @@ PARTS: Final = {
     "at_rest": measures.at_rest,
     "cost": measures.cost,
     "algorithms": measures.algorithms,
+    "controls": measures.controls,
 }
 
 

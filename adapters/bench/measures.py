@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from msgspec import Struct, json
 
+from adapters.bench import supervised
 from adapters.bench.floor import Floor, Order
 from adapters.bench.load import Result
 from adapters.bench.rig import Cpu, Rig
@@ -205,6 +206,24 @@ async def algorithms(size: Size, say: Say) -> dict[str, Any]:
         "answer_ms": result.answer_ms,
         "fill_ms": result.fill_ms,
     }
+
+
+async def controls(size: Size, say: Say) -> dict[str, Any]:
+    """Orders a second with every control on beside those with none, on one daemon, in turns."""
+    runs: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
+    async with Rig() as rig:
+        plain = rig.config.read_text()
+        await rig.load("subscribers", subscribers=size.subscribers)
+        await _warm(rig, size)
+        for turn in range(2 * size.times):
+            on = turn % 2 == 0
+            supervised.switch(rig, plain, on)
+            await _warm(rig, size)
+            before = rig.cpu()
+            result = await rig.load("closed", seconds=size.seconds, subscribers=size.subscribers, window=size.window)
+            runs[on].append((_rate(result), 1e6 * (rig.cpu() - before).daemon / result.accepted))
+            say(f"{_rate(result):,.0f} orders/s with {'every control' if on else 'none'}")
+    return supervised.compared(runs[False], runs[True])
 
 
 async def _us_per_order(rig: Rig, size: Size, subscribers: int) -> float:

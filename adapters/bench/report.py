@@ -88,6 +88,13 @@ def _algorithms(found: Figures) -> Iterator[tuple[str, str, str]]:
     yield "  and to its fill event", _spread(found["fill_ms"]), ""
 
 
+def _controls(found: Figures) -> Iterator[tuple[str, str, str]]:
+    yield "orders/s with every control on", f"{found['on_orders_per_s']:,.0f}", ""
+    yield "  with none, in the same run", f"{found['off_orders_per_s']:,.0f}", ""
+    yield "  on / off", f"{found['ratio']:.2f}", "0.85"
+    yield "  daemon, an order", f"{found['on_us_per_order']:.0f} µs, off {found['off_us_per_order']:.0f} µs", ""
+
+
 def _spread(values: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.1f}" for name, value in values.items()) + " ms"
 
@@ -100,4 +107,5 @@ _ROWS = {
     "at_rest": _rest,
     "cost": _cost,
     "algorithms": _algorithms,
+    "controls": _controls,
 }

@@ -63,8 +63,15 @@ def test_the_cost_of_an_order_is_measured_at_several_sizes(tmp_path: Path) -> No
     assert len(found["us_by_journal"]) == 2
 
 
+def test_controls_are_measured_on_and_off_in_one_run(tmp_path: Path) -> None:
+    found = measured("controls", tmp_path)
+    assert found["ratio"] == pytest.approx(found["on_orders_per_s"] / found["off_orders_per_s"])
+    assert found["on_us_per_order"] > 0
+    assert [len(runs) for runs in found["runs"].values()] == [1, 1]
+
+
 def test_every_part_has_a_test() -> None:
-    assert set(PARTS) == {"throughput", "floor", "latency", "fan_out", "at_rest", "cost", "algorithms"}
+    assert set(PARTS) == {"throughput", "floor", "latency", "fan_out", "at_rest", "cost", "algorithms", "controls"}
 
 
 def test_percentiles_are_of_the_sorted_values_in_milliseconds() -> None:
