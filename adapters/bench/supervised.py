@@ -11,7 +11,7 @@ from adapters.bench.rig import Rig
 EVERY_CONTROL: Final = """
 [controls]
 restricted = ["ZZZZ", "XNAS:YYYY"]
-restricted_for = { nobody = ["XXXX"] }
+restricted_for = { nobody = ["WWWW"] }
 duplicates = { seconds = 10, allowed = 1000000 }
 repeats = { executions = 1000000, seconds = 10 }
 [controls.throttles]
