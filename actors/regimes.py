@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from actors.subscriber import SubscriberActor
     from actors.work import WorkActor
 
+AT_ONCE: Final = 256
 ALARM_S: Final = 60
 """How long an order that is held back, as its price has come, is no new alarm, in seconds."""
 
@@ -215,5 +216,8 @@ def tell_all(turn: Turn, reason: str) -> int:
     residents: list[Any] = [turn.peek(address) for address in turn.residents("order")]
     found = subscribers((order for order in residents if order is not None), settings(turn).cancel_working)
     for owner, orders in found.items():
-        turn.tell(owner, FollowRegime(order_ids=tuple(orders), reason=reason))
+        # Which orders only reduce is found out of all together; else some at a time, so that others get their turns.
+        size = AT_ONCE if settings(turn).allow_new_risk else len(orders)
+        for first in range(0, len(orders), size):
+            turn.tell(owner, FollowRegime(order_ids=tuple(orders[first : first + size]), reason=reason))
     return sum(map(len, found.values()))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from actors import regimes
 from engine import reports as r
 from engine.control_commands import DeclareRegime, FollowRegime
 from engine.control_settings import ControlSettings, RegimeSettings, Throttle, Throttles
@@ -284,3 +285,13 @@ def test_a_regime_that_is_told_of_an_order_that_is_over_changes_nothing(bench: B
     assert not found.open
     bench.tell("subscriber/alice", FollowRegime(order_ids=(name, "work-none"), reason="x"))
     assert bench.events(WorkConstrained) == []
+
+
+def test_more_orders_than_are_told_at_once_are_all_told(bench: Bench) -> None:
+    spread(bench)
+    means(bench, min_urgency=D("0.9"))
+    plan = twap(execution_urgency=D("0.1"))
+    names = [placed(bench, number, quantity="10", plan=plan) for number in range(regimes.AT_ONCE + 2)]
+    declare(bench, "EMERGENCY")
+    wait(bench, 2, fills=False)
+    assert {urgency(bench, name) for name in names} == {D("0.9")}
