@@ -88,11 +88,10 @@ def moved(order: Order, fill: Fill | None, turn: Turn) -> None:
     ticket, working = order.ticket, _working(gross, turn)
     if ticket.for_block:
         return  # Its members' orders count.
-    if fill is not None:
-        notional = multiply(multiply(fill.quantity, fill.price), fill.multiplier)
-        working.executed(ticket.strategy_id, ticket.currency, notional)
-    if not ticket.parent:  # What a child works its parent has reserved.
-        working.set(ticket.order_id, ticket.strategy_id, ticket.currency, order.reserved)
+    notional = ZERO if fill is None else multiply(multiply(fill.quantity, fill.price), fill.multiplier)
+    # What a child works its parent has reserved.
+    reserved = ZERO if ticket.parent else order.reserved
+    working.set(ticket.order_id, ticket.strategy_id, ticket.currency, reserved, notional)
 
 
 def executed(events: Iterable[tuple[str, Any]], turn: Turn) -> Mail | None:

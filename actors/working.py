@@ -23,7 +23,7 @@ class Working:
         self._limits: Any = None
         self._orders: dict[str, Decimal] = {}
         self._sums: dict[tuple[str, str], Decimal] = {}
-        self._uncounted: list[tuple[str, str, Decimal]] = []
+        self._uncounted: dict[tuple[str, str], Decimal] = {}
 
     def current(self, limits: Any) -> bool:
         """Whether it was summed up under these limits."""
@@ -39,24 +39,24 @@ class Working:
             ticket = order.ticket
             self.set(ticket.order_id, ticket.strategy_id, ticket.currency, order.reserved)
 
-    def set(self, order_id: str, strategy_id: str, currency: str, notional: Decimal) -> None:
-        """An order has reserved this much from now on; nothing where it is over."""
+    def set(self, order_id: str, strategy_id: str, currency: str, notional: Decimal, executed: Decimal = ZERO) -> None:
+        """An order has reserved this much from now on; nothing where it is over. What was `executed` of it besides is
+        not counted as that before `take`."""
         change = subtract(notional, self._orders.pop(order_id, ZERO))
         if notional:
             self._orders[order_id] = notional
+        if executed:
+            change = add(change, executed)
+            key = strategy_id, currency
+            self._uncounted[key] = add(self._uncounted.get(key, ZERO), executed)
         if change:
             self._add(strategy_id, currency, change)
-
-    def executed(self, strategy_id: str, currency: str, notional: Decimal) -> None:
-        """So much was executed, and is not counted as that before `take`."""
-        self._uncounted.append((strategy_id, currency, notional))
-        self._add(strategy_id, currency, notional)
 
     def take(self) -> bool:
         """What was executed counts as working no more; whether there was anything."""
         if not self._uncounted:
             return False
-        for strategy_id, currency, notional in self._uncounted:
+        for (strategy_id, currency), notional in self._uncounted.items():
             self._add(strategy_id, currency, minus(notional))
         self._uncounted.clear()
         return True

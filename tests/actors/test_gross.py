@@ -153,3 +153,31 @@ def test_sums_are_those_of_what_each_order_was_last_set_to(moves: list[tuple[int
     assert working.sum("firm", "USD") == sum(last.values())
     assert working.sum("strategy/s-1", "USD") == sum(value for number, value in last.items() if number % 2)
     assert all(working.of(f"o-{number}") == value for number, value in last.items())
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from([0, 10, 250]), st.sampled_from([0, 7])), max_size=30))
+def test_what_was_executed_counts_as_working_until_it_is_taken(moves: list[tuple[int, int, int]]) -> None:
+    working = Working()
+    last: dict[int, int] = {}
+    for number, notional, executed in moves:
+        working.set(f"o-{number}", "s", "USD", D(notional), D(executed))
+        last[number] = notional
+    executed_in_all = sum(executed for _, _, executed in moves)
+    assert working.sum("firm", "USD") == working.sum("strategy/s", "USD") == sum(last.values()) + executed_in_all
+    assert working.take() is bool(executed_in_all)
+    assert working.sum("firm", "USD") == working.sum("strategy/s", "USD") == sum(last.values())
+    assert working.take() is False
+
+
+def test_fills_of_one_batch_are_one_event_and_count_at_once(bench: Bench) -> None:
+    configure(bench, firm=D(2500))
+    orders = [ask(bench, number).orders[0] for number in (1, 2)]
+    for order in orders:
+        filled = r.Filled(client_order_id=order, execution_id=order, quantity=D(10), price=D(100),
+                          commission=D(0), at=bench.now)  # fmt: skip
+        bench.post(f"order/{order}", filled)
+    bench.post("subscriber/bob", request(3, "bob"))
+    bench.settle()
+    assert [event.notional for event in bench.events(c.TradeCounted)] == [D(2000)]
+    assert len(bench.sent(r.SubmitOrder)) == 2
+    assert "executed 2000 USD today and works 0," in ask(bench, 4).reason

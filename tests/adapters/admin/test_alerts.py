@@ -87,6 +87,7 @@ async def test_every_kind_is_told_within_a_second_on_the_bus_and_the_socket(tmp_
         wire = Wire(daemon.client_url, name="watch", on_error=lambda error: None)
         await wire.connect()
         await wire.listen("exec.out.venue_status.>", heard.on_bus)
+        await wire.flush()
         watching = threading.Thread(target=heard.watch, args=(daemon,), daemon=True)
         watching.start()
         await until(heard.watching.is_set)
@@ -113,6 +114,7 @@ async def test_what_a_person_switches_is_told_within_a_second_too(tmp_path: Path
         wire = Wire(daemon.client_url, name="watch", on_error=lambda error: None)
         await wire.connect()
         await wire.listen("exec.out.venue_status.>", heard)
+        await wire.flush()
         with client(daemon) as asking:
             for status, method, fields in (
                 ("KILLED", "kill", {"symbol": "AAPL"}),
