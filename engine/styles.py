@@ -21,8 +21,8 @@ _STYLES: Final[dict[str, Style]] = {
     "ADAPTIVE": "ADAPTIVE",
 }
 HINTS_OF: Final[dict[Style, frozenset[str]]] = {
-    "TWAP": frozenset({"chunk_count_hint", "chunk_distribution"}),
-    "VWAP": frozenset({"chunk_count_hint"}),
+    "TWAP": frozenset({"execution_urgency", "chunk_count_hint", "chunk_distribution"}),
+    "VWAP": frozenset({"execution_urgency", "chunk_count_hint"}),
     "POV": frozenset({"execution_urgency"}),
     "IMPLEMENTATION_SHORTFALL": frozenset({"execution_urgency", "chunk_count_hint"}),
     "ICEBERG": frozenset({"visibility_preference"}),

@@ -260,7 +260,7 @@ def test_the_patient_example_is_worked_by_our_algorithm_or_by_the_venues() -> No
     assert (ours.style, ours.deadline, ours.price_bound) == ("TWAP", AT + timedelta(hours=1), D("100.30"))
     hows = told(ours)
     assert {name: hows[f"plan.{name}"] for name in HINTS} == {
-        "execution_urgency": "hint not used",
+        "execution_urgency": "hint used",
         "visibility_preference": "hint not used",
         "preferred_execution_style": "hint used",
         "chunk_count_hint": "hint used",
