@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from actors import control_desk, grouped, held, supervise
+from actors import control_desk, grouped, held, resize, supervise
 from actors import subscriber as subscriber_module
 from actors import work as work_module
 from actors.group import GroupActor
@@ -95,7 +95,7 @@ def a_group_does_not_hear_that_an_order_ended() -> Iterator[None]:
 def what_a_group_lets_go_while_the_venue_is_away_is_forgotten() -> Iterator[None]:
     def follow(was: Any, actor: Any, step: Any, turn: Any) -> None:
         work = actor.parts[""].work
-        if not work.held.joining or not step[0].total or actor.sendable(actor.parts[""], turn):
+        if not work.held.joining or not step[0].total or actor.sendable(actor.parts[""], step[0].total, turn):
             was(actor, step, turn)
 
     with wrapped(held, "follow", follow):
@@ -104,7 +104,7 @@ def what_a_group_lets_go_while_the_venue_is_away_is_forgotten() -> Iterator[None
 
 @plant
 def a_resize_by_its_group_is_not_sent_to_the_venue() -> Iterator[None]:
-    with bent(grouped, "_level", lambda *_: None):
+    with bent(resize, "level", lambda *_: None):
         yield
 
 
