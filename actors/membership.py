@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
+from actors import steering
 from actors.turn import Turn
 from engine import account
 from engine import events as e
@@ -77,6 +78,8 @@ def cash(actor: SubscriberActor, movement: CashMovement, turn: Turn) -> None:
     )
     turn.answered(actor.id, key, asked, outcome)
     turn.reply(outcome)
+    if actor.aims:
+        steering.funded(actor, turn)
 
 
 def set_status(actor: SubscriberActor, message: SetStatus, turn: Turn) -> None:

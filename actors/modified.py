@@ -10,7 +10,7 @@ from actors import grouped, resize
 from actors.turn import Turn
 from engine import order as order_
 from engine import work as work_
-from engine.commands import AllowParent, ModifyOrder, ReplaceApproved
+from engine.commands import AllowParent, ModifyOrder, ReplaceApproved, Tick
 from engine.modification import unamendable, waits
 from engine.order import Order
 from engine.working import Work
@@ -63,8 +63,9 @@ def _amend(actor: WorkActor, order: Order, work: Work, message: ReplaceApproved,
             command_id=message.command.command_id,
         )
     )
-    actor.rebalance(order, turn)
+    # Whoever hears of it may cancel the order: the gate knows before, and nothing is sent for it until then.
     turn.tell(f"venue/{ticket.venue}", AllowParent(order_id=actor.id, quantity=after))
+    actor.rebalance(order, turn)
     if at_venue:
         resize.level(actor, turn)
     if message.command.quantity is not None:
@@ -72,4 +73,4 @@ def _amend(actor: WorkActor, order: Order, work: Work, message: ReplaceApproved,
             grouped.amended(order, quantity, turn)
         elif at_venue:
             resize.to(actor, quantity, turn)
-    actor.drive(turn)
+    turn.tell(actor.address, Tick())

@@ -270,7 +270,7 @@ class OrderActor(Actor):
                     working=working,
                     reserved=reserved,
                     ended=event.status if closed else None,  # type: ignore[attr-defined]  # of an OrderClosed
-                    reason=event.reason if closed else "",  # type: ignore[attr-defined]
+                    reason=_why(before, event) if closed else "",
                 ),
             )
         if turn.rules.controls is not None and (working or reserved or event.__class__ is e.OrderFilled):
@@ -335,6 +335,11 @@ class OrderActor(Actor):
         **dict.fromkeys(get_args(r.OrderReport), _report),
     }
     APPLY: ClassVar[Any] = dict.fromkeys((e.OrderStarted, *order_.FOLDED), _changed)
+
+
+def _why(before: Order, event: Any) -> str:
+    """Why an order is over: what it was cancelled for, where it was, and what the venue says."""
+    return f"{before.reason}; {event.reason}" if before.cancelling and before.reason else str(event.reason)
 
 
 _CONSEQUENCES: Final[dict[type, Callable[[OrderActor, Any, Order, Turn], None]]] = {

@@ -125,8 +125,9 @@ def amend(actor: WorkActor, quantity: Decimal, turn: Turn, reason: str = "") -> 
         return
     about = order_.about(order, turn.now)
     turn.record(work_.WorkAmended(**about, quantity=quantity, limit_price=order.limit_price, reason=reason))
-    actor.rebalance(order, turn)
+    # Whoever hears of it may cancel the order: the gate knows before.
     turn.tell(f"venue/{order.ticket.venue}", AllowParent(order_id=actor.id, quantity=quantity))
+    actor.rebalance(order, turn)
 
 
 def _surplus(order: Order) -> Decimal:

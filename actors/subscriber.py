@@ -335,8 +335,9 @@ class SubscriberActor(Actor):
                 position=after.quantity,
             )
         )
-        if self.aims and (aim := self.aims.get(f"{fill.exchange}:{fill.symbol}")) is not None:
-            steering.heard(self, aim, ticket.order_id, message.working, turn)
+        if self.aims:
+            instrument, order_id = f"{fill.exchange}:{fill.symbol}", ticket.parent or ticket.order_id
+            steering.heard(self, instrument, order_id, message.working, turn)
         if turn.reducing:
             reducing.booked(ticket, turn)
 
@@ -353,8 +354,9 @@ class SubscriberActor(Actor):
                 reserved=message.reserved,
             )
         )
-        if self.aims and (aim := self.aims.get(f"{message.exchange}:{message.symbol}")) is not None:
-            steering.heard(self, aim, message.order_id, message.working, turn, message.ended, message.reason)
+        if self.aims:
+            instrument = f"{message.exchange}:{message.symbol}"
+            steering.heard(self, instrument, message.order_id, message.working, turn, message.ended, message.reason)
 
     def _show_position(self, message: AskPosition, turn: Turn) -> None:
         turn.tell(f"order/{message.order_id}", PositionMoved())

@@ -165,6 +165,15 @@ def judged(asked: Asked, beside: Sequence[Asked], turn: Turn) -> Verdict:
     return Verdict(_refused(asked, weights, controls, settings or NO_CONTROLS, turn), weights)
 
 
+def foresee(asked: Asked, beside: Sequence[Asked], turn: Turn) -> Verdict:
+    """What `judged` says of an order that is not to be placed yet: nobody is told, and no override is used."""
+    controls, settings = in_force(turn) or c.NOTHING, turn.rules.controls
+    whose = asked.subscriber_id, asked.strategy_id, asked.exchange, asked.symbol, turn.now
+    weights = None if settings is None else windows.weigh(asked, beside, settings, controls.regime, turn)
+    found = _refusals(asked, weights, controls, settings or NO_CONTROLS, None)
+    return Verdict(next((one for one in found if c.waived(controls, one.code, *whose) is None), None), weights)
+
+
 def _refused(
     asked: Asked, weights: Weights | None, controls: c.Controls, settings: ControlSettings, turn: Turn
 ) -> Refusal | None:
@@ -195,9 +204,10 @@ def _refused(
 
 
 def _refusals(
-    asked: Asked, weights: Weights | None, controls: c.Controls, settings: ControlSettings, turn: Turn
+    asked: Asked, weights: Weights | None, controls: c.Controls, settings: ControlSettings, turn: Turn | None
 ) -> Iterator[Refusal]:
-    """Everything that speaks against an order, the first first; asked for one at a time."""
+    """Everything that speaks against an order, the first first; asked for one at a time. Without a turn nothing follows
+    from it: a strategy that acts too often is not stopped."""
     figures = asked.figures
     for row in CHECKS:
         if row.fails(figures):
@@ -214,7 +224,7 @@ def _refusals(
     for code, passes, text in () if weights is None else weighed(weights, figures, asked.subscriber_id, strategy):
         if passes:
             continue
-        if code == "REPEATED_EXECUTION":
+        if code == "REPEATED_EXECUTION" and turn is not None:
             reason = text.removeprefix("strategy_id: ").removesuffix(f"; {UNTIL}")
             turn.tell("desk/main", StopExecution(strategy_id=strategy, instrument=instrument, reason=reason))
         yield Refusal(code, text)

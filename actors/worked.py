@@ -119,14 +119,19 @@ def prepare(
     instrument: InstrumentSpec,
     closable: Decimal,
     turn: Turn,
+    arrival: Decimal | None = None,
 ) -> Prepared | Refusal:
-    """How this request will be worked at this venue, or why it cannot be: nothing that was asked for is dropped."""
+    """How this request will be worked at this venue, or why it cannot be: nothing that was asked for is dropped.
+
+    `arrival` is the price that a plan's bound is measured from, where that is not the market's of now.
+    """
     now = turn.now
     if venue.capabilities is None:
         return Refusal("VENUE_DOWN", f"venue {venue.name} has not said what it can do")
     key = f"{request.exchange}:{request.symbol}"
     mark = turn.market.mark(key, now)
-    arrival = None if mark is None else mark.price
+    if arrival is None and mark is not None:
+        arrival = mark.price
     session_end = turn.rules.session_end(instrument.calendar, now)
     spec = translate(request, sized.side, sized.quantity, venue.capabilities, instrument, now, arrival, session_end)
     if isinstance(spec, Refusal):

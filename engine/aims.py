@@ -8,6 +8,7 @@ of it are open, so that a newer target knows which orders it may cancel.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
@@ -19,24 +20,32 @@ from engine.exposure import Exposure
 from engine.figures import Figures
 from engine.ledger import Position
 from engine.messages import Provenance
-from engine.steering import Moves, Working, steer
-from engine.values import ZERO, Side, TimeInForce, add, instrument_key, subtract
+from engine.plan import ExecutionPlan
+from engine.refusal import Refusal
+from engine.steering import Moves, Step, Working, steer
+from engine.values import EXACT, ZERO, Side, TimeInForce, add, instrument_key, multiply, subtract
 
 Asked = Literal["", "CANCEL", "REFUSED"]
 """What was asked of a child: nothing, to be cancelled, or to be cancelled and the venue refused."""
 
 
 class Child(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """An order sent for a target, with `leaves` units open."""
+    """An order sent for a target, with `leaves` units open. `outdated`: under other terms than its aim has now."""
 
     order_id: str
     side: Side
     leaves: Decimal
     asked: Asked = ""
+    outdated: bool = False
 
 
 class Aim(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """Where one position should be (`target`, signed units), of which set, within what, and the orders on their way."""
+    """Where one position should be (`target`, signed units), of which set, within what, and the orders on their way.
+
+    What a plan bounds is measured from when the set was decided (`since`) and what the market was then (`arrival`).
+    `until` is when the day of a set that is good for the day is over. `lacks` is the code of what its next order was
+    refused with, where it waits until sells of other targets have brought enough.
+    """
 
     request_id: str
     signal_id: str
@@ -44,11 +53,16 @@ class Aim(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     provenance: Provenance = Provenance()
     exchange: str
     symbol: str
-    target: Decimal
+    target: Decimal = ZERO
     tolerance: Decimal = ZERO
     least: Decimal = ZERO
     limit_price: Decimal | None = None
     time_in_force: TimeInForce = "DAY"
+    plan: ExecutionPlan | None = None
+    since: datetime | None = None
+    arrival: Decimal | None = None
+    until: datetime | None = None
+    lacks: str = ""
     status: Literal["WORKING", "FAILED"] = "WORKING"
     children: tuple[Child, ...] = ()
 
@@ -60,6 +74,11 @@ class Aim(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     def child(self, order_id: str) -> Child | None:
         """The child with this order id, or None where it is not one (any more)."""
         return next((child for child in self.children if child.order_id == order_id), None)
+
+    @property
+    def terms(self) -> tuple[Decimal | None, TimeInForce, ExecutionPlan | None]:
+        """How its orders are to be worked."""
+        return self.limit_price, self.time_in_force, self.plan
 
 
 def working(position: Position | None, children: Iterable[Child], again: bool = False) -> tuple[Working, ...]:
@@ -80,6 +99,7 @@ def working(position: Position | None, children: Iterable[Child], again: bool = 
                 leaves=child.leaves,
                 cancellable=again or child.asked != "REFUSED",
                 cancelling=child.asked == "CANCEL",
+                outdated=child.outdated,
             )
         )
     sides: tuple[Side, Side] = ("BUY", "SELL")
@@ -104,8 +124,42 @@ def onward(aim: Aim, position: Position, lot: Decimal, splits: bool) -> Moves:
 
 
 def over(aim: Aim, moves: Moves) -> bool:
-    """Whether an aim is reached: nothing is open of it, and there is nothing left to do or to wait for."""
-    return not (aim.children or moves.now or moves.later)
+    """Whether an aim is reached: nothing is open in its instrument, and there is nothing left to do."""
+    return not aim.children and moves.still
+
+
+def inherited(before: Aim | None, after: Aim) -> tuple[Child, ...]:
+    """The orders of an older aim, as the one sees them that takes its place: under other terms they are outdated."""
+    if before is None or before.terms == after.terms:
+        return () if before is None else before.children
+    return tuple(replace(child, outdated=True) for child in before.children)
+
+
+def bounded(aim: Aim, moves: Moves, now: datetime) -> ExecutionPlan | Refusal | None:
+    """The plan for orders that are sent now: of its window the whole minutes that are left. TIME_OVER past the end.
+
+    What closes a position before the other side may be opened has its part of them only.
+    """
+    if aim.until is not None and now >= aim.until:
+        return Refusal("TIME_OVER", f"time_in_force: the day of targets {aim.signal_id} ended {aim.until.isoformat()}")
+    minutes = None if aim.plan is None else aim.plan.max_execution_window_minutes
+    if aim.plan is None or minutes is None or aim.since is None:
+        return aim.plan
+    left = (aim.since + timedelta(minutes=minutes) - now) // timedelta(minutes=1)
+    if left < 1:
+        began = aim.since.isoformat()
+        return Refusal("TIME_OVER", f"plan.max_execution_window_minutes: {minutes} from {began} leave no minute")
+    if moves.later and moves.now[-1].intent == "CLOSE" and moves.later[-1].intent != "CLOSE":
+        first, rest = _units(moves.now), _units(moves.later)
+        left = max(1, int(EXACT.divide_int(multiply(Decimal(left), first), add(first, rest))))
+    return replace(aim.plan, max_execution_window_minutes=left)
+
+
+def _units(steps: Iterable[Step]) -> Decimal:
+    total = ZERO
+    for step in steps:
+        total = add(total, step.quantity)
+    return total
 
 
 def children(before: Iterable[Child], moves: Moves, tickets: Iterable[Ticket]) -> tuple[Child, ...]:

@@ -140,7 +140,8 @@ def _settled(event: b.BlockSettled) -> Told:
 
 def _targets(event: t.TargetsDecided) -> Told:
     data = target_reports.decided(event, tuple(map(_job_order, event.tickets)))
-    return Told("execution_report", event.subscriber_id, "-", event.status, "", data)
+    refused = event.status != "DENIED" and any(line.status == "REFUSED" for line in event.tickers)
+    return Told("execution_report", event.subscriber_id, "-", "PARTIAL" if refused else event.status, "", data)
 
 
 def _aim(event: t.AimEvent, data: TargetReport | None) -> Told | None:
@@ -218,6 +219,8 @@ _TELL: Final[dict[type, Callable[[Any], Told | None]]] = {
 _encode: Final = json.Encoder().encode
 _PRIORITY: Final = {"fill_notification": 1, "order_update": 2, "venue_status": 1}
 _WORKFLOWS: Final = {"fill_notification": ("portfolio_management", "reporting_analytics")}
+_TO_RISK: Final = frozenset({"DENIED", "PARTIAL", "FAILED"})
+"""States of execution reports that tell of something which was asked for and is not done."""
 _HERE: Final[Any] = Raw(b"\0")
 """Holds a place in an envelope: JSON has no such byte of its own."""
 _QUOTED: Final[Any] = Raw(b'"\0"')
@@ -272,7 +275,7 @@ class Distributor:
         distribution = Distribution(
             f"execution/{kind}",
             f"{symbol}.{kind}.{state}",
-            _WORKFLOWS.get(kind, ()),
+            ("risk_management",) if kind == "execution_report" and state in _TO_RISK else _WORKFLOWS.get(kind, ()),
             _PRIORITY.get(kind, 3),
             "at_least_once",
         )

@@ -144,6 +144,7 @@ def _asked(message: Keyed) -> list[Any]:
                 "quantity": target.quantity,
                 "weight": target.weight,
                 "limit_price": target.limit_price,
+                **({} if target.plan is None else {"plan": target.plan}),
             }
             for target in message.targets
         }

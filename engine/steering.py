@@ -25,6 +25,7 @@ class Working(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
 
     `cancellable`: ours to cancel, as an order sent for an older target; else it is counted on to fill (an order of
     another decision). `cancelling`: a cancel is on its way and not confirmed: it may fill, and is not counted on to.
+    `outdated`: sent under other terms than those of now, so it does not stay.
     """
 
     order_id: str
@@ -32,6 +33,7 @@ class Working(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     leaves: Decimal
     cancellable: bool = True
     cancelling: bool = False
+    outdated: bool = False
 
 
 class Step(Struct, frozen=True, gc=False):
@@ -47,7 +49,8 @@ class Moves(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
 
     `later` is what is missing once `waits_for` (orders that may fill or end first) and `now` have run their course:
     it is never sent as it stands, but asked for again then. `expected` is the position if all that is kept or counted
-    on fills, `missing` the signed units from there to the target.
+    on fills, `missing` the signed units from there to the target. `rests_on` are orders of other decisions: until they
+    are over, nobody knows whether the position is where it should be.
     """
 
     expected: Decimal
@@ -57,6 +60,12 @@ class Moves(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     now: tuple[Step, ...] = ()
     later: tuple[Step, ...] = ()
     waits_for: tuple[str, ...] = ()
+    rests_on: tuple[str, ...] = ()
+
+    @property
+    def still(self) -> bool:
+        """Whether there is nothing to do, and nothing to wait for."""
+        return not (self.cancel or self.keep or self.now or self.later or self.rests_on)
 
 
 def steer(
@@ -103,6 +112,7 @@ def steer(
         now=_steps(start, side, now, lot, splits),
         later=_steps(subtract(target, signed(side, later)), side, later, lot, splits),
         waits_for=tuple(waits_for) if later else (),
+        rests_on=tuple(order.order_id for order in working if not order.cancellable and not order.cancelling),
     )
 
 
@@ -118,7 +128,7 @@ def _judge(position: Decimal, target: Decimal, working: Sequence[Working]) -> tu
             continue
         if not order.cancellable:
             expected = add(expected, signed(order.side, order.leaves))
-        elif fits and order.side == toward:
+        elif fits and order.side == toward and not order.outdated:
             keep.append(order.order_id)
             expected = add(expected, signed(order.side, order.leaves))
         else:

@@ -22,7 +22,7 @@ class TickerDecided(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
     `target` is in signed units, None where it did not come to one; `expected` is the position with what stays working,
     `missing` the signed units from there to the target. No order is sent for `tolerance` units or fewer, nor for less
     than `least`. `figures`, and the controls' `weights`, are of each order, of a refused ticker's the one that was
-    refused. `supersedes` is the signal id of the older set whose target it replaces.
+    refused, or that waits. `supersedes` is the signal id of the older set whose target it replaces.
     """
 
     exchange: str

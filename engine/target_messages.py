@@ -22,7 +22,7 @@ MAX_TARGETS = 1000
 class Target(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """Where one position should be, short below zero: a signed quantity in units, or a signed weight of equity.
 
-    With a `limit_price` its orders are limit orders.
+    With a `limit_price` its orders are limit orders. A `plan` says how they are worked, in the place of the set's.
     """
 
     exchange: Exchange
@@ -30,6 +30,7 @@ class Target(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=
     quantity: Number | None = None
     weight: Number | None = None
     limit_price: Number | None = None
+    plan: ExecutionPlan | None = None
 
     @property
     def instrument(self) -> str:
@@ -43,7 +44,8 @@ class TargetPositions(Message, frozen=True, kw_only=True, omit_defaults=True):
     All targets are quantities, or all are weights. An order below `min_order_quantity` units or `min_order_notional`
     is not worth sending; a position within `drift_quantity` units, or `drift_fraction` of its target, is where it
     should be. Neither keeps a position from being closed: a target of zero is met by zero. `all_or_none`: if one
-    ticker is refused, all are. Idempotent by signal_id, like an ExecutionRequest.
+    ticker is refused, all are. A `plan` says how every order is worked that follows; what it bounds is measured from
+    when the set is decided. Idempotent by signal_id, like an ExecutionRequest.
     """
 
     request_id: Id
@@ -76,7 +78,9 @@ class TargetPositions(Message, frozen=True, kw_only=True, omit_defaults=True):
                 return "BAD_QUANTITY", f"{name}: must not be negative, got {value}"
         if self.drift_quantity is not None and self.drift_fraction is not None:
             return "BAD_DRIFT", "drift_fraction: at most one of drift_quantity and drift_fraction may be given"
-        return self._misaimed()
+        if self.time_in_force == "GTD":
+            return "BAD_EXPIRY", "time_in_force: targets name no end for their orders; say DAY, or GTC with a plan"
+        return self._misaimed() or (None if self.plan is None else _unexecutable("plan", self.plan))
 
     def _misaimed(self) -> Problem | None:
         seen: set[str] = set()
@@ -92,4 +96,14 @@ class TargetPositions(Message, frozen=True, kw_only=True, omit_defaults=True):
                 return "MIXED_TARGETS", f"{named}: targets are all quantities or all weights, and {instrument} is not"
             if target.limit_price is not None and target.limit_price <= ZERO:
                 return "BAD_PRICE", f"{named}.limit_price: must be above zero, got {target.limit_price}"
+            if target.plan is not None and (found := _unexecutable(f"{named}.plan", target.plan)) is not None:
+                return found
         return None
+
+
+def _unexecutable(named: str, plan: ExecutionPlan) -> Problem | None:
+    """What makes a plan senseless for targets, or None."""
+    if plan.action != "EXECUTE_TRADE":
+        return "BAD_PLAN", f"{named}.action: the plan of targets is to EXECUTE_TRADE, got {plan.action}"
+    found = plan.problem()
+    return None if found is None else (found[0], named + found[1].removeprefix("plan"))

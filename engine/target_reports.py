@@ -66,8 +66,8 @@ def decided(event: t.TargetsDecided, orders: tuple[JobOrder, ...]) -> TargetRepo
 
 
 def steered(event: t.TargetSteered, orders: tuple[JobOrder, ...]) -> TargetReport | None:
-    """The report of a later wave; None where nothing was sent or cancelled."""
-    if not orders and not event.cancelled:
+    """The report of a later wave; None where nothing was decided."""
+    if event.sentence is None:
         return None
     return _of_one(event, "STEERED", reason=event.sentence, orders=orders)
 

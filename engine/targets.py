@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from engine.allocate import weigh
 from engine.config import InstrumentSpec, Limits
+from engine.funding import closes
 from engine.refusal import Refusal
 from engine.risk import CLOCK_SKEW
 from engine.sizing import Sizing, plain
@@ -30,7 +31,8 @@ _UP: Final = Context(prec=34, rounding=ROUND_UP)
 class Holding(Struct, frozen=True, gc=False, kw_only=True):
     """One instrument as it stands: signed units held, everything that is working in it, and its mark price.
 
-    `refusal`: why it may not be traded at all (the checks before sizing). `splits`: see `steering.steer`.
+    `refusal`: why it may not be traded at all (the checks before sizing). `splits`: see `steering.steer`. `aimed`: an
+    older target is still pursued in it.
     """
 
     spec: InstrumentSpec | None
@@ -38,6 +40,7 @@ class Holding(Struct, frozen=True, gc=False, kw_only=True):
     position: Decimal = ZERO
     working: tuple[Working, ...] = ()
     splits: bool = False
+    aimed: bool = False
     refusal: Refusal | None = None
 
 
@@ -56,9 +59,26 @@ class Ticker(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     position: Decimal = ZERO
     tolerance: Decimal = ZERO
     least: Decimal = ZERO
-    limit_price: Decimal | None = None
     moves: Moves | None = None
     refusal: Refusal | None = None
+    lacking: Refusal | None = None
+    """Why its orders wait until the set's own sells have brought enough."""
+
+    @property
+    def closes(self) -> bool:
+        """Whether something is sent, or works, that reduces its position."""
+        moves = self.moves
+        return moves is not None and not moves.still and bool(closes(self.position, self.target or ZERO))
+
+    @property
+    def waiting(self) -> str:
+        """What it waits for without an order of its own, in words; '' where there is nothing."""
+        if self.lacking is not None:
+            return f"{self.instrument} waits for what is still to be sold ({self.lacking.code})"
+        moves = self.moves
+        if moves is None or not moves.rests_on or moves.now or moves.keep or moves.cancel:
+            return ""
+        return f"{self.instrument} waits for {', '.join(moves.rests_on)}"
 
     def sentence(self) -> str:
         """The arithmetic in words: `target 30; held 10, 15 with what stays working; 15 missing: BUY 15 (OPEN_LONG)`."""
@@ -72,6 +92,8 @@ class Ticker(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
         if moves.expected != self.position:
             text += f", {plain(moves.expected)} with what stays working"
         text += f"; {plain(moves.missing)} missing: {', '.join(self._doing(moves))}"
+        if self.lacking is not None:
+            text += f"; waits for what is still to be sold: {self.lacking.reason}"
         return text if self.refusal is None else f"{text}; refused: {self.refusal.reason}"
 
     def _doing(self, moves: Moves) -> list[str]:
@@ -85,6 +107,8 @@ class Ticker(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
             size = EXACT.abs(moves.missing)
             why = f"within {plain(self.tolerance)}" if size <= self.tolerance else f"less than {plain(self.least)}"
             doing.append(f"nothing to send, {why}")
+        if moves.rests_on and not moves.later:
+            doing.append(f"wait for {', '.join(moves.rests_on)}")
         return doing or ["nothing to do"]
 
 
@@ -127,11 +151,11 @@ def decide(
 ) -> Decision:
     """What to do for these targets.
 
-    `holdings`, by `exchange:symbol`, are those of every ticker named and, for scope ALL, of every position and working
-    order besides; `equity` is by currency. Refusals of the whole: STALE_REQUEST, FUTURE_REQUEST, WEIGHTS_ABOVE_LIMIT
-    (the sum of absolute weights above `max_leverage`, 1 where there is none), and the first ticker's where
-    `all_or_none` or no ticker is left. Of a ticker: its holding's own, UNKNOWN_INSTRUMENT, OFF_LOT, OFF_TICK,
-    NO_REFERENCE_PRICE, NO_EQUITY, SHORT_NOT_ALLOWED.
+    `holdings`, by `exchange:symbol`, are those of every ticker named and, for scope ALL, of every position, working
+    order and older target besides; `equity` is by currency. Refusals of the whole: STALE_REQUEST, FUTURE_REQUEST,
+    WEIGHTS_ABOVE_LIMIT (the sum of absolute weights above `max_leverage`, 1 where there is none), and the first
+    ticker's where `all_or_none` or no ticker is left. Of a ticker: its holding's own, UNKNOWN_INSTRUMENT, OFF_LOT,
+    OFF_TICK, NO_REFERENCE_PRICE, NO_EQUITY, SHORT_NOT_ALLOWED.
     """
     refusal = _untimely(targets, now) or _overweight(targets, limits)
     if refusal is not None:
@@ -140,8 +164,8 @@ def decide(
     if targets.scope == "ALL":
         named = {target.instrument for target in targets.targets}
         for instrument, holding in holdings.items():
-            if instrument not in named and (holding.position or holding.working):
-                tickers.append(_go(targets, instrument, holding, ZERO, None, None, named=False))
+            if instrument not in named and (holding.position or holding.working or holding.aimed):
+                tickers.append(_go(targets, instrument, holding, ZERO, None, named=False))
     return _concluded(targets.mode, targets.all_or_none, tuple(tickers))
 
 
@@ -157,6 +181,12 @@ def refuse(decision: Decision, refusals: Mapping[str, Refusal]) -> Decision:
     if decision.status == "DENIED":
         return replace(decision, tickers=tickers)
     return _concluded(decision.mode, decision.all_or_none, tickers)
+
+
+def wait(decision: Decision, lacking: Mapping[str, Refusal]) -> Decision:
+    """The decision once the orders of these tickers (`exchange:symbol`) wait for what the set's sells will bring."""
+    tickers = tuple(replace(ticker, lacking=lacking.get(ticker.instrument)) for ticker in decision.tickers)
+    return replace(decision, tickers=tickers)
 
 
 def _concluded(mode: TargetMode, all_or_none: bool, tickers: tuple[Ticker, ...]) -> Decision:
@@ -228,7 +258,7 @@ def _aim(
     if units < ZERO and not limits.allow_short:
         said = f"allow_short: a target of {units} {instrument} is short, allow_short {bool(limits.allow_short)}"
         return _no(instrument, Refusal("SHORT_NOT_ALLOWED", said), holding)
-    return _go(targets, instrument, holding, units, sizing, target.limit_price)
+    return _go(targets, instrument, holding, units, sizing)
 
 
 def _weighed(
@@ -256,7 +286,6 @@ def _go(
     holding: Holding,
     units: Decimal,
     sizing: Sizing | None,
-    limit_price: Decimal | None,
     named: bool = True,
 ) -> Ticker:
     """The ticker of a target in units: its moves, or its holding's refusal where there are any to make."""
@@ -274,18 +303,17 @@ def _go(
         least=least,
         splits=holding.splits,
     )
-    still = not (moves.cancel or moves.keep or moves.now or moves.later)
-    refusal = None if still else holding.refusal
+    # What sends nothing needs no leave: cancels always pass.
+    refusal = holding.refusal if moves.now or moves.later else None
     return Ticker(
         instrument=instrument,
-        status="REFUSED" if refusal is not None else "NOOP" if still else "WORKING",
+        status="REFUSED" if refusal is not None else "NOOP" if moves.still else "WORKING",
         named=named,
         target=units,
         sizing=sizing,
         position=holding.position,
         tolerance=tolerance,
         least=least,
-        limit_price=limit_price,
         moves=moves,
         refusal=refusal,
     )

@@ -139,11 +139,55 @@ def test_an_order_of_another_decision_is_counted_on_and_never_cancelled(bench: B
     (own,) = sends(bench, 1, "15")
     assert sent(bench)[1:] == ["BUY 5"]
     fill(bench, own, 5)
-    assert aim(bench) is None
+    assert bench.events(t.TargetReached) == []
     assert sends(bench, 2, "8") == []
     assert cancels(bench) == []
     fill(bench, other, 10)
     assert sent(bench)[2:] == ["SELL 7"]
+
+
+def test_a_target_that_rests_on_another_decision_s_order_is_reached_when_that_fills(bench: Bench) -> None:
+    other = ask(bench, request(1, quantity="10", limit_price="99")).orders[0]
+    works(bench, other)
+    answer = ask(bench, aapl(1, "10"))
+    assert (answer.status, answer.reason, answer.orders) == (
+        "ACCEPTED",
+        "XNAS:AAPL waits for BUY orders of other decisions",
+        (),
+    )
+    (line,) = bench.events(t.TargetsDecided)[0].tickers
+    assert line.status == "WORKING"
+    assert line.sentence.endswith("0 missing: wait for BUY orders of other decisions")
+    fill(bench, other, 4)
+    assert bench.events(t.TargetReached) == []
+    bench.restart()
+    bench.open()
+    fill(bench, other, 6)
+    assert ([reached.position for reached in bench.events(t.TargetReached)], aim(bench)) == ([10], None)
+    assert sent(bench) == ["BUY 10"]
+
+
+def test_what_another_decision_s_order_does_not_fill_is_sent_when_it_is_over(bench: Bench) -> None:
+    other = ask(bench, request(1, quantity="10", limit_price="99")).orders[0]
+    works(bench, other)
+    sends(bench, 1, "10")
+    fill(bench, other, 4)
+    cancelled(bench, other)
+    assert sent(bench) == ["BUY 10", "BUY 6"]
+    fill(bench, newest(bench), 6)
+    assert ([reached.position for reached in bench.events(t.TargetReached)], aim(bench)) == ([10], None)
+
+
+def test_orders_of_other_decisions_that_are_even_may_not_end_so(bench: Bench) -> None:
+    buys = ask(bench, request(1, quantity="5", limit_price="99")).orders[0]
+    sells = ask(bench, request(2, side="SELL", quantity="5", limit_price="101")).orders[0]
+    works(bench, buys)
+    works(bench, sells)
+    assert sends(bench, 1, "0") == []
+    fill(bench, buys, 5)
+    assert (aim(bench).children, sent(bench)[2:]) == ((), [])
+    cancelled(bench, sells)
+    assert sent(bench)[2:] == ["SELL 5"]
 
 
 # failures
@@ -257,7 +301,16 @@ def test_a_newer_target_that_waits_for_nothing_ends_one_that_waited(bench: Bench
     works(bench, ask(bench, request(1, quantity="10", limit_price="99")).orders[0])
     assert sends(bench, 1, "8") == []
     assert aim(bench).children == ()
-    assert ask(bench, aapl(2, "10")).reason.startswith("NOOP")
+    (other,) = (message.client_order_id for message in bench.sent(r.SubmitOrder))
+    cancelled(bench, other)
+    fill(bench, newest(bench), 8)
+    works(bench, ask(bench, request(2, quantity="10", limit_price="99")).orders[0])
+    assert sends(bench, 2, "9") == []
+    assert aim(bench).children == ()
+    cancelled(bench, newest(bench))
+    assert sent(bench)[3:] == ["BUY 1"]
+    assert ask(bench, aapl(3, "8")).orders == ()
+    cancelled(bench, newest(bench))
     assert (aim(bench), bench.stored("subscriber/alice", "target/XNAS:AAPL")) == (None, None)
 
 

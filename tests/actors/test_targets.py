@@ -105,7 +105,7 @@ def test_training_decides_and_sends_nothing(bench: Bench) -> None:
 def test_all_closes_what_is_not_named(bench: Bench) -> None:
     hold(bench, 1, 10)
     ask(bench, positions(1, target("FUT", "1"), scope="ALL"))
-    assert sent(bench)[1:] == ["BUY 1", "SELL 10"]
+    assert sent(bench)[1:] == ["SELL 10", "BUY 1"]
 
 
 def test_named_leaves_what_is_not_named(bench: Bench) -> None:
@@ -132,7 +132,7 @@ def test_a_limit_price_makes_limit_orders(bench: Bench) -> None:
         ("OFF_LOT", aapl(1, "1.5")),
         ("WEIGHTS_ABOVE_LIMIT", positions(1, target("AAPL", weight="2"), target("FUT", weight="-1.1"))),
         ("MAX_LEVERAGE", aapl(1, "5000")),
-        ("PLAN_UNSUPPORTED", aapl(1, "1", plan=plan())),
+        ("PLAN_CONFLICT", aapl(1, "1", plan=replace(plan(), must_complete_immediately=True), time_in_force="CLS")),
         ("STALE_REQUEST", aapl(1, "1", expires_at=AT)),
     ],
 )

@@ -62,6 +62,17 @@ BUY_60, SELL_60 = order("b", "BUY", 60), order("s", "SELL", 60)
     [
         pytest.param("0", "100", (BUY_60,), "", "b", ["OPEN_LONG BUY 40"], [], "", id="adds to what works"),
         pytest.param("0", "60", (BUY_60,), "", "b", [], [], "", id="what works is enough"),
+        pytest.param(
+            "0",
+            "100",
+            (replace(BUY_60, outdated=True), order("c", "BUY", 20)),
+            "b",
+            "c",
+            ["OPEN_LONG BUY 20"],
+            ["OPEN_LONG BUY 60"],
+            "b",
+            id="what works under other terms does not stay",
+        ),
         pytest.param("0", "50", (BUY_60,), "b", "", [], ["OPEN_LONG BUY 50"], "b", id="too much works"),
         pytest.param("0", "0", (BUY_60,), "b", "", [], [], "", id="nothing is to work"),
         pytest.param("0", "-50", (BUY_60,), "b", "", ["OPEN_SHORT SELL 50"], [], "", id="what works goes astray"),

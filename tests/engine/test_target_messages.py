@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec import ValidationError, json
 
+from engine.plan import ExecutionPlan
 from engine.target_messages import MAX_TARGETS, Target, TargetPositions
 from engine.values import read_number
 
@@ -36,6 +37,14 @@ def positions(*targets: Target, **more: Any) -> TargetPositions:
     return TargetPositions(
         request_id="r-1", signal_id="s-1", strategy_id="momentum", subscriber_id="alice", targets=targets, **fields
     )
+
+
+PLAN_2 = ExecutionPlan(plan_id="EXP_20260105_143000_abcde", execution_urgency=D(2))
+CANCEL = ExecutionPlan(plan_id="EXP_20260105_143000_abcde", action="CANCEL_ORDER")
+
+
+def planned(symbol: str, plan: ExecutionPlan) -> Target:
+    return Target(exchange="XNAS", symbol=symbol, quantity=D(1), plan=plan)
 
 
 DECODER = json.Decoder(TargetPositions, dec_hook=read_number)
@@ -96,6 +105,11 @@ def test_what_is_no_set_of_targets_is_not_read(changes: dict[str, Any]) -> None:
         (positions(target("A", quantity="1"), drift_quantity="-1"), "BAD_QUANTITY", "drift_quantity"),
         (positions(target("A", quantity="1"), min_order_notional="-1"), "BAD_QUANTITY", "min_order_notional"),
         (positions(target("A", quantity="1"), drift_quantity="1", drift_fraction="1"), "BAD_DRIFT", "drift_fraction"),
+        (positions(target("A", quantity="1"), time_in_force="GTD"), "BAD_EXPIRY", "time_in_force"),
+        (positions(target("A", quantity="1"), plan=PLAN_2), "BAD_VALUE", "plan.execution_urgency"),
+        (positions(target("A", quantity="1"), plan=CANCEL), "BAD_PLAN", "plan.action"),
+        (positions(planned("A", CANCEL)), "BAD_PLAN", "targets[0].plan.action"),
+        (positions(planned("A", PLAN_2)), "BAD_VALUE", "targets[0].plan.execution_urgency"),
     ],
 )
 def test_targets_that_make_no_sense_say_where(asked: TargetPositions, code: str, names: str) -> None:

@@ -105,6 +105,22 @@ def sent(ticker: Ticker) -> list[str]:
         ),
         (positions(target("A", quantity="7")), holding("7"), "NOOP", [], "target 7; held 7; 0 missing: nothing to do"),
         (
+            positions(target("A", quantity="7")),
+            holding("5", Working(order_id="o-1", side="BUY", leaves=D(2), cancellable=False)),
+            "ACCEPTED",
+            [],
+            "target 7; held 5, 7 with what stays working; 0 missing: wait for o-1",
+        ),
+        (
+            positions(target("A", quantity="0")),
+            holding(
+                "0", Working(order_id="o-1", side="BUY", leaves=D(2)), refusal=Refusal("VENUE_DOWN", "venue: away")
+            ),
+            "ACCEPTED",
+            [],
+            "target 0; held 0; 0 missing: cancel o-1",
+        ),
+        (
             positions(target("A", quantity="100"), drift_fraction="0.05"),
             holding("95"),
             "NOOP",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from engine import target_events as t
 from engine.config import effective
 from engine.ledger import Position, flat, reserve
 from engine.target_messages import Target, TargetPositions
-from tests.simulation import controls, limits
+from tests.simulation import controls, limits, worked
 
 if TYPE_CHECKING:
     from actors.market import Market
@@ -28,17 +29,20 @@ def some(plan: Plan, owner: str, number: int, exchanges: dict[str, str]) -> Targ
     symbols = chance.sample(("AAA", "BBB", "CCC"), chance.randint(1, 3))
     if chance.random() < 0.03:
         symbols.append("ZZZ")
-    weights = chance.random() < 0.2
+    weights, switch = chance.random() < 0.2, chance.random() < 0.2
+    all_in = chance.choice(symbols)
     targets = []
     for symbol in symbols:
         price = (world.prices.get(symbol, D(100)) * D(chance.randint(95, 105)) / 100).quantize(D("0.05"))
+        own = worked.planned(chance) if chance.random() < 0.1 else None
         targets.append(
             Target(
                 exchange=exchanges[symbol],
                 symbol=symbol,
-                quantity=None if weights else D(5 * chance.randint(-4, 8)),
-                weight=D(chance.randint(-10, 20)) / 100 if weights else None,
+                quantity=None if weights or switch else D(5 * chance.randint(-4, 8)),
+                weight=_weight(chance, symbol == all_in, switch) if weights or switch else None,
                 limit_price=price if chance.random() < 0.4 else None,
+                plan=own,
             )
         )
     return TargetPositions(
@@ -53,8 +57,16 @@ def some(plan: Plan, owner: str, number: int, exchanges: dict[str, str]) -> Targ
         min_order_quantity=chance.choice((None, None, D(5))),
         drift_quantity=chance.choice((None, None, D(2))),
         time_in_force=chance.choices(("DAY", "GTC", "IOC"), (4, 4, 1))[0],
+        plan=worked.planned(chance) if chance.random() < 0.25 else None,
         issued_at=world.now,
     )
+
+
+def _weight(chance: Random, chosen: bool, switch: bool) -> Decimal:
+    """A weight of equity: some of it, or of a set that goes from one instrument to another nearly all or nothing."""
+    if switch:
+        return D(90) / 100 if chosen else ZERO
+    return D(chance.randint(-10, 20)) / 100
 
 
 def judge(
@@ -118,6 +130,17 @@ def known(states: dict[str, dict[str, Any]]) -> None:
             for child in aim.children:
                 order = states[f"order/{child.order_id}"][""]
                 assert order.working == child.leaves, f"{address} {part}: {child} is {order}"
-            held = parts[f"position/{aim.instrument}"]
+            held = parts.get(f"position/{aim.instrument}") or flat(aim.exchange, aim.symbol, "", D(1))
             waits = aim.children or (aim.status == "WORKING" and (held.working_buy or held.working_sell))
+            if not waits and aim.lacks:
+                waits = any(_brings(parts, part) for part in parts if part.startswith("target/"))
             assert waits, f"{address} {part}: waits for nothing, {aim} {held}"
+
+
+def _brings(parts: dict[str, Any], part: str) -> bool:
+    """Whether a target is still to reduce its position, and something is under way for it."""
+    aim, held = parts[part], parts.get(f"position/{part[7:]}")
+    if held is None or aim.lacks or aim.status != "WORKING":
+        return False
+    busy = aim.children or held.working_buy or held.working_sell
+    return bool(busy) and abs(held.quantity) > 0 and (aim.target - held.quantity) * held.quantity < 0

@@ -158,18 +158,24 @@ class Audit:
         else:
             must(not event.tickets or not self._killed(), f"{event.signal_id} sent while killed")
             self.tally.add("targets: a later wave" if event.tickets else "targets: an order moved")
+            before = self.live[address].get(f"target/{event.exchange}:{event.symbol}")
+            if before is not None and before.lacks and event.tickets:
+                self.tally.add("targets: paid by others")
         for ticket in event.tickets:
             self._free(ticket, "approved for a target")
         aims.judge(self.live.get(address, {}), self.live, event, partition.turn.rules, partition.turn.market)
+        self.parents.aimed(event, partition.turn.market)
 
     def _ended(self, address: str, event: t.TargetReached | t.TargetFailed, partition: Partition) -> None:
         failed = isinstance(event, t.TargetFailed)
         self.tally.add(f"targets: FAILED {event.code}" if isinstance(event, t.TargetFailed) else "targets: DONE")
         aim = self.live[address][f"target/{event.exchange}:{event.symbol}"]
         off = abs(event.position - aim.target)
-        held = self.live[address][f"position/{aim.instrument}"]
-        near = off <= aim.tolerance or off < aim.least or held.working_buy or held.working_sell
+        held = self.live[address].get(f"position/{aim.instrument}")
+        near = off <= aim.tolerance or off < aim.least
         must(failed or near, f"{event} is not where {aim} says")
+        works = held is not None and (held.working_buy or held.working_sell)
+        must(failed or not works, f"{event}, and {held} may still move")
 
     def _sent(self, address: str, event: e.ChildSent, partition: Partition) -> None:
         venue, order = self.live[address][""], self.live[f"order/{event.client_order_id}"][""]

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import structs
 
 from engine import events as e
+from engine import target_events as t
 from engine import work as w
 from engine.commands import Ticket
 from engine.instructions import TRAILING, TRIGGERED
@@ -21,6 +22,9 @@ from engine.messages import ExecutionRequest, MarketData, Quote
 from engine.order import Order
 from tests.simulation.broken import must
 from tests.simulation.traits import Tally
+
+if TYPE_CHECKING:
+    from actors.market import Market
 
 ZERO = Decimal(0)
 States = Mapping[str, Mapping[str, Any]]
@@ -78,6 +82,8 @@ class Parents:
         self.placed: dict[str, Any] = {}
         self.withdrawn: dict[str, datetime] = {}
         """When children of what is cancelled were asked to end, in this process."""
+        self.arrivals: dict[tuple[str, str, str], tuple[datetime, Decimal | None, int]] = {}
+        """When the targets of a subscriber's signal for an instrument were decided, and the market then."""
 
     # what happens
 
@@ -90,11 +96,44 @@ class Parents:
                 continue
             must(asked is not None, f"{key}: worked, and nobody asked")
             assert asked is not None
-            rows = self.market.get(ticket.instrument, [])
-            heard = max((number for number, row in enumerate(rows) if isinstance(row, Quote)), default=0)
             price = None if mark is None else mark.price
-            self.known[ticket.order_id] = Parent(ticket, asked, at, price, heard)
+            self.known[ticket.order_id] = Parent(ticket, asked, at, price, self._heard(ticket.instrument))
             self.most[ticket.order_id] = ticket.quantity
+
+    def _heard(self, instrument: str) -> int:
+        rows = self.market.get(instrument, [])
+        return max((number for number, row in enumerate(rows) if isinstance(row, Quote)), default=0)
+
+    def aimed(self, event: t.TargetsDecided | t.TargetSteered, market: Market) -> None:
+        """Orders are sent for targets: what their plan bounds is measured from when the targets were decided."""
+        decided = isinstance(event, t.TargetsDecided)
+        aims = event.aims if isinstance(event, t.TargetsDecided) else (event.aim,)
+        for aim in aims:
+            if aim is None:
+                continue
+            whose = event.subscriber_id, aim.signal_id, aim.instrument
+            if decided:
+                mark = market.mark(aim.instrument, event.at)
+                price = None if mark is None else mark.price
+                self.arrivals[whose] = event.at, price, self._heard(aim.instrument)
+            for ticket in event.tickets:
+                if ticket.instrument == aim.instrument and ticket.order_id.startswith(f"{w.PREFIX}-"):
+                    asked = ExecutionRequest(
+                        request_id=aim.request_id,
+                        signal_id=aim.signal_id,
+                        strategy_id=aim.strategy_id,
+                        subscriber_id=event.subscriber_id,
+                        exchange=aim.exchange,
+                        symbol=aim.symbol,
+                        order_type="MARKET" if aim.limit_price is None else "LIMIT",
+                        limit_price=aim.limit_price,
+                        time_in_force=aim.time_in_force,
+                        plan=aim.plan,
+                        issued_at=event.at,
+                    )
+                    self.known[ticket.order_id] = Parent(ticket, asked, *self.arrivals[whose])
+                    self.most[ticket.order_id] = ticket.quantity
+                    self.tally.add("targets: worked")
 
     def after(self, event: e.Event, live: States) -> None:
         """An event happened, and this is how everything is after it."""

@@ -314,6 +314,18 @@ def a_target_is_not_steered_when_a_cancel_is_confirmed() -> Iterator[None]:
         yield
 
 
+@plant
+def a_target_is_reached_though_orders_of_others_may_still_fill() -> Iterator[None]:
+    with wrapped(aims, "steer", lambda was, *rest, **more: replace(was(*rest, **more), rests_on=())):
+        yield
+
+
+@plant
+def a_target_that_waits_for_cash_is_forgotten() -> Iterator[None]:
+    with bent(steering, "funded", lambda *_: None):
+        yield
+
+
 # mail between partitions
 
 

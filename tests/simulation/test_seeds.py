@@ -40,6 +40,7 @@ venue: immediate rest cancelled|action: market goes quiet|action: kill|action: r
 action: conflict|action: modify|action: cancel|action: cash|action: upsert|action: subscriber status
 action: venue status|action: execute|action: signal|action: targets|targets: DONE|targets: a later wave
 targets: PRODUCTION NOOP|targets: TRAINING ACCEPTED|targets: FAILED ORDER_REJECTED|targets: FAILED ORDER_CANCELED
+targets: worked|targets: FAILED ORDER_EXPIRED
 outcome: STALE_REQUEST|outcome: CONFLICT|outcome: EXISTS
 work: TWAP FILLED|work: TWAP EXPIRED|work: TWAP CANCELED|work: VWAP FILLED|work: POV FILLED|work: IS FILLED
 work: ICEBERG FILLED|work: SNIPER FILLED|work: ADAPTIVE FILLED|work: STOP released|work: STOP_LIMIT released

@@ -44,6 +44,18 @@ def plan(chance: Random, **fields: Any) -> ExecutionPlan:
     return ExecutionPlan(plan_id="EXP_20260105_143000_abcde", **(known | fields))
 
 
+def planned(chance: Random) -> ExecutionPlan:
+    """A plan for whatever becomes an order: worked at our side, immediate, or bounded only."""
+    kind = chance.choices(("style", "immediate", "bounds"), (6, 1, 1))[0]
+    if kind == "style":
+        return plan(
+            chance,
+            preferred_execution_style=chance.choice(STYLES),
+            max_execution_window_minutes=chance.choice((1, 1, 2, 3)),
+        )
+    return plan(chance, must_complete_immediately=kind == "immediate")
+
+
 def _style(request: ExecutionRequest, chance: Random, price: Decimal, now: datetime) -> dict[str, Any]:
     style = chance.choice(STYLES)
     minutes = chance.choice((1, 1, 2, 3))
