@@ -181,12 +181,13 @@ def market(actor: WorkActor, message: MarketMoved, turn: Turn) -> None:
 
 def child_over(actor: WorkActor, order: Order, work: Work, held: emulate.Held, turn: Turn) -> None:
     """Nothing is at the venue: the next part is sent, or the order is over."""
-    if held.kept:
+    if held.kept and held.phase != "ENDING":
         return
     _step(actor, emulate.on_child_over(work.spec, held, order.filled, work.first_price, turn.now), turn)
     now: Order = actor.parts[""]
     work = work_.working(now)
-    if not now.open or work.children or (work.held is not None and work.held.kept):
+    after = work.held
+    if not now.open or work.children or (after is not None and after.kept and after.phase != "ENDING"):
         return
     spent = held.total is not None and order.filled >= held.total
     if order.filled >= order.quantity:

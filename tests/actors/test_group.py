@@ -395,3 +395,17 @@ def test_a_trailing_stop_that_is_let_go_without_a_live_price_trails_on_from_wher
     assert desk.at_venue("exit") == []
     tick(bench, "98")
     assert len(desk.at_venue("exit")) == 1
+
+
+def test_an_order_that_is_cancelled_while_more_of_it_waits_for_the_venue_ends_with_what_was_there(
+    desk: Desk, bench: Bench
+) -> None:
+    desk.place("entry", "BRACKET", "PARENT", limit_price="100")
+    desk.place("exit", "BRACKET", "CHILD", side="SELL", limit_price="110")
+    desk.fills("entry", 40)
+    bench.tell("venue/test", r.SessionDown(venue="test", reason="away", at=bench.now))
+    desk.fills("entry", 60)
+    desk.cancels_group()
+    desk.cancelled("exit")
+    bench.wait(2)
+    assert (desk.status("exit"), desk.at_venue("exit")) == ("CANCELED", [])
