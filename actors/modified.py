@@ -53,7 +53,8 @@ def _amend(actor: WorkActor, order: Order, work: Work, message: ReplaceApproved,
     at_venue = held is not None and held.total is not None
     # While it works, the reservation never falls below what children at the venue have.
     reserve = max(order.reserve_price, ticket.reserve_price)
-    after = order.quantity if at_venue else quantity
+    # Another price alone leaves the size as it is, which may have changed since that was reviewed.
+    after = order.quantity if at_venue or message.command.quantity is None else quantity
     turn.record(
         work_.WorkAmended(
             **order_.about(order, turn.now),

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from engine import reports as r
+from engine.commands import ReplaceApproved
 from engine.instructions import Instructions
-from engine.messages import Trade
+from engine.messages import ExecutionCommand, Trade
+from engine.plan import ExecutionPlan
 from tests.actors.bench import Bench, D
-from tests.actors.linked import Desk, floor
+from tests.actors.linked import PLAN, Desk, floor
 from tests.actors.test_work import tick
 
 
@@ -91,3 +94,18 @@ def test_an_order_that_is_cancelled_while_more_of_it_waits_for_the_venue_ends_wi
     desk.cancelled("exit")
     bench.wait(2)
     assert (desk.status("exit"), desk.at_venue("exit")) == ("CANCELED", [])
+
+
+def test_another_price_that_was_reviewed_before_a_group_made_the_order_smaller_leaves_it_small(
+    desk: Desk, bench: Bench
+) -> None:
+    desk.place("entry", "BRACKET", "PARENT", limit_price="100")
+    desk.place("exit", "BRACKET", "CHILD", side="SELL", limit_price="110")
+    reviewed = replace(desk.order("exit").ticket, limit_price=D(111))
+    bench.tell("venue/test", r.SessionDown(venue="test", reason="away", at=bench.now))
+    desk.fills("entry", 40)
+    plan = ExecutionPlan(plan_id=PLAN, action="MODIFY_ORDER")
+    name = desk.orders["exit"]
+    command = ExecutionCommand(command_id="m", subscriber_id="alice", plan=plan, order_id=name, limit_price=D(111))
+    bench.tell(f"order/{name}", ReplaceApproved(command=command, ticket=reviewed))
+    assert (desk.order("exit").quantity, desk.order("exit").limit_price) == (40, 111)
