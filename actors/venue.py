@@ -80,7 +80,7 @@ class VenueActor(Actor):
             refusal = gate.late(ticket, turn.now)
             if refusal is None and not message.resend:
                 refusal = gate.check_child(self.parts.get(f"parent/{ticket.parent}"), ticket, message.quantity)
-        if refusal is None and controls is not None:
+        if refusal is None and controls is not None and not message.resend:
             refusal = regimes.refuses(ticket, message.quantity, turn)
         if refusal is not None:
             event = ChildStopped(

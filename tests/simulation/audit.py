@@ -182,10 +182,10 @@ class Audit:
         ticket = order.ticket
         stops = controls.stops(self.desk, ticket)
         must(not stops, f"{event.client_order_id} was sent while {stops}")
-        owner = ticket.owner
-        if controls.forbids(self.desk) and ticket.for_block:
+        owner, forbids = ticket.owner, controls.forbids(self.desk) and not event.resend
+        if forbids and ticket.for_block:
             must(blocks.closes(self.live[owner], ticket), f"{event.client_order_id} was sent in {self.desk}: {order}")
-        elif controls.forbids(self.desk) and owner in self.live:
+        elif forbids and owner in self.live:
             held = self.live[owner].get(f"position/{ticket.instrument}")
             risk = controls.adds(held, ticket, order.quantity, working=False)
             must(not risk, f"{event.client_order_id} adds to {held}, and was sent in {self.desk}: {order}")
