@@ -220,7 +220,11 @@ def cancel(group: Group | None, group_id: str) -> Step | Refusal:
         return Refusal("UNKNOWN_GROUP", f"group_id: there is no group {group_id}")
     if group.over:
         return Refusal("GROUP_OVER", f"group_id: nothing of {group_id} is open")
-    return _cancelled(replace(group, closed=True), group.members, f"group {group_id} is cancelled")
+    reason = f"group {group_id} is cancelled"
+    # What was filled beyond what it was made may not have ended yet.
+    rest = (CancelMember(one.order_id, reason) for one in group.members if one.standing == "OVER" and not one.ended)
+    after, actions = _cancelled(replace(group, closed=True), group.members, reason)
+    return after, (*actions, *rest)
 
 
 def _settled(group: Group, cause: str) -> Step:

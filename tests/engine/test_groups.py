@@ -320,3 +320,14 @@ def test_sizes_are_whole_lots_and_what_is_no_lot_yet_waits() -> None:
         "y 10": ["resize x 20"],
     }
     assert told(group, *events) == list(events.values())
+
+
+def test_what_was_filled_beyond_what_it_was_made_is_cancelled_with_its_group() -> None:
+    """A client makes an order smaller as it is filled: it may be open still, and is told to end with the others."""
+    group, _ = joined(None, "OTO", "a", 20)
+    group, _ = on_replace(group, "a", 10)
+    group, _ = on_fill(group, "a", D(14))
+    group, _ = joined(group, "OTO", "b", 20)
+    step = cancel(group, "g")
+    assert not isinstance(step, Refusal)
+    assert {action.order_id for action in step[1] if isinstance(action, CancelMember)} == {"a", "b"}
