@@ -105,7 +105,8 @@ async def test_a_plan_and_a_set_of_targets_are_told_in_words(tmp_path: Path) -> 
         ]}  # fmt: skip
         outcome = await asked(daemon, "exec.ask.targets.alice", {**body, "subscriber_id": "alice"})
         assert outcome["status"] == "ACCEPTED"
-        await until(lambda: "DONE" in command(tmp_path, "explain", "q-1").stdout)
+        # It rests on the worked order, too, so that it is not done before that is over.
+        await until(lambda: "FILLED" in command(tmp_path, "attach", "orders").stdout)
         assert await daemon.stop() == 0
     told = command(tmp_path, "explain", "q-1").stdout
     assert re.search(r"target 30; held \d+, 10 with what stays working; 20 missing: BUY 20", " ".join(told.split()))
