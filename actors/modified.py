@@ -23,6 +23,11 @@ def modify(actor: WorkActor, message: ModifyOrder, turn: Turn) -> None:
     """Has the subscriber judge what the command makes of the order; by way of its group, which has to be in memory."""
     order, command = actor.order, message.command
     refusal = actor.not_theirs(command)
+    if refusal is None and order is not None and not order.ticket.group and order_.completes(order, command):
+        reason = f"amended to the {order.filled} that are filled"
+        actor.stop(order, reason, command.command_id, turn, amended=True)
+        actor.answer(command, message.reply_to, None, turn)
+        return
     if refusal is None and order is not None:
         refusal = unamendable(order, command)
     if refusal is not None or order is None:

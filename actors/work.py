@@ -107,10 +107,12 @@ class WorkActor(OrderActor):
 
     def end(self, status: Any, code: str, reason: str, turn: Turn) -> None:
         order: Order = self.parts[""]
-        ticket, ended = order.ticket, work_.working(order).ended
-        if ended and status != "FILLED":
-            reason = f"{reason}; {ended}" if reason else ended
-        missed = emulate.missed(work_.working(order).spec, order.filled)
+        ticket, work = order.ticket, work_.working(order)
+        if work.amended and status == "CANCELED":
+            status, code = "FILLED", ""
+        if work.ended and status != "FILLED":
+            reason = f"{reason}; {work.ended}" if reason else work.ended
+        missed = None if work.amended else emulate.missed(work.spec, order.filled)
         if missed is not None:
             code, reason = missed.code, f"{reason}: {missed.reason}" if reason else missed.reason
         about = order_.about(order, turn.now)
@@ -342,15 +344,17 @@ class WorkActor(OrderActor):
             if not order.open:
                 refusal = ("ORDER_CLOSED", f"order_id: {self.id} is {order.status} already")
             elif not order.cancelling:
-                about = order_.about(order, turn.now)
-                command_id = command.command_id if command else ""
-                turn.record(work_.WorkStopped(**about, reason=message.reason, command_id=command_id))
-                waiting = work_.working(order).held
-                if waiting is not None:
-                    held.follow(self, emulate.on_cancel(waiting, message.reason), turn)
-                else:
-                    self.drive(turn)
+                self.stop(order, message.reason, command.command_id if command else "", turn)
         self.answer(command, message.reply_to, refusal, turn)
+
+    def stop(self, order: Order, reason: str, command_id: str, turn: Turn, amended: bool = False) -> None:
+        about = order_.about(order, turn.now)
+        turn.record(work_.WorkStopped(**about, reason=reason, command_id=command_id, amended=amended))
+        waiting = work_.working(order).held
+        if waiting is not None:
+            held.follow(self, emulate.on_cancel(waiting, reason), turn)
+        else:
+            self.drive(turn)
 
     def _folded(self, event: Any) -> None:
         self.put("", work_.after(self.parts.get(""), event))

@@ -64,10 +64,12 @@ class ChildMoved(OrderEvent, frozen=True, kw_only=True):
 
 
 class WorkStopped(OrderEvent, frozen=True, kw_only=True):
-    """Somebody cancels the order: no more children, and those at the venue are cancelled."""
+    """Somebody cancels the order: no more children, and those at the venue are cancelled. `amended`: to what is filled
+    of it, so that it is FILLED when that is done."""
 
     reason: str
     command_id: str = ""
+    amended: bool = False
 
 
 class WorkAmended(OrderEvent, frozen=True, kw_only=True):
@@ -254,7 +256,7 @@ def _stopped(order: Order, work: Work, event: WorkStopped) -> Order:
         status="PENDING_CANCEL",
         cancelling=True,
         reason=event.reason,
-        work=replace(work, works=works),
+        work=replace(work, works=works, amended=event.amended),
         updated_at=event.at,
     )
 

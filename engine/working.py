@@ -42,7 +42,8 @@ class Work(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
 
     `placed` counts all children. `volume` is what the market traded since the start, as far as an algorithm was told.
     `first_price` is the price of the first fill. `ended` says how the last child ended that nobody had cancelled.
-    `paused` and `most` (units of a child) are a regime's.
+    `paused` and `most` (units of a child) are a regime's. `amended`: it is cancelled as a client wants no more than is
+    filled.
     """
 
     spec: Specification
@@ -55,3 +56,4 @@ class Work(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     ended: str = ""
     paused: bool = False
     most: Decimal | None = None
+    amended: bool = False

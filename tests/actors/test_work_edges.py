@@ -180,6 +180,42 @@ def test_an_amended_order_keeps_what_is_at_the_venue_reserved(bench: Bench) -> N
     assert order(bench, name).status == "FILLED"
 
 
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"plan": twap(execution_urgency=D("0.2"), chunk_count_hint=2, min_fill_ratio=D("0.9"))},
+        {"order_type": "STOP_LIMIT", "stop_price": D("100")},
+    ],
+)
+def test_an_order_amended_to_what_is_filled_of_it_is_filled(bench: Bench, fields: Any, late: bool) -> None:
+    name = placed(bench, limit_price="100", **fields)
+    child = bench.sent(r.SubmitOrder)[0]
+    fill(bench, child, "30")
+    outcome = modify(bench, name, quantity=D("20"))
+    assert (outcome.status, outcome.code) == ("ACCEPTED", None)
+    (cancel,) = bench.sent(r.CancelVenueOrder)
+    assert cancel.client_order_id == child.client_order_id
+    filled = 30
+    if late:
+        filled = 35
+        more = r.Filled(
+            client_order_id=cancel.client_order_id,
+            execution_id="late",
+            quantity=D(5),
+            price=D(100),
+            commission=D(0),
+            at=bench.now,
+        )
+        bench.tell(f"order/{cancel.client_order_id}", more)
+    canceled = r.Canceled(client_order_id=cancel.client_order_id, reason="as asked", at=bench.now)
+    bench.tell(f"order/{cancel.client_order_id}", canceled)
+    found = order(bench, name)
+    assert (found.status, found.filled, found.quantity, found.working) == ("FILLED", filled, filled, 0)
+    assert (held(bench).working_buy, held(bench).reserved_buy) == (0, 0)
+    assert "MIN_FILL_NOT_MET" not in list(bench.alarms())
+
+
 def test_an_amended_order_gives_back_what_its_cancelled_child_had(bench: Bench) -> None:
     name = placed(bench, plan=twap(execution_urgency=D("0.2"), chunk_count_hint=2), limit_price="100")
     (child,) = bench.sent(r.SubmitOrder)
