@@ -142,7 +142,7 @@ class Approvals:
             if isinstance(worked, Refusal):
                 return worked
             figures = self._measured(aim, step, worked, position, exposure, spec, len(found))
-            asked = self._asks(aim, venue, figures)
+            asked = supervise.asked(aim, actor.id, venue.name, figures)
             verdict = self._judge(figures, asked, found, self._dry)
             if verdict.refusal is not None:
                 self.refused[aim.instrument] = figures, verdict.weights
@@ -208,7 +208,8 @@ class Approvals:
             return refusal
         exposure = with_coming(self.exposure(spec.currency), coming)
         figures = self._measured(aim, step, worked, position, exposure, spec, 0)
-        still = self._judge(figures, self._asks(aim, venue, figures), (), foreseen=True).refusal
+        asked = supervise.asked(aim, self.actor.id, venue.name, figures)
+        still = self._judge(figures, asked, (), foreseen=True).refusal
         if still is not None:
             return Refusal(still.code, f"{still.reason}, even with what the set's other targets will bring")
         self._coming[spec.currency] = awaited(coming, figures)
@@ -240,18 +241,6 @@ class Approvals:
             actor.limits(turn),
         )
         return replace(figures, limit_price=None) if worked is not None and worked.waits else figures
-
-    def _asks(self, aim: Aim, venue: Venue, figures: Figures) -> supervise.Asked:
-        return supervise.asked_of(
-            aim.request_id,
-            self.actor.id,
-            aim.strategy_id,
-            aim.signal_id,
-            aim.exchange,
-            aim.symbol,
-            venue.name,
-            figures,
-        )
 
     def _judge(
         self, figures: Figures, asked: supervise.Asked, found: Iterable[Approved], foreseen: bool

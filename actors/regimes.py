@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from actors.work import WorkActor
 
 AT_ONCE: Final = 256
-ALARM_S: Final = 60
-"""How long an order that is held back, as its price has come, is no new alarm, in seconds."""
 
 
 def settings(turn: Turn) -> RegimeSettings:
@@ -167,11 +165,10 @@ def held_back(order: Order, more: Decimal, turn: Turn) -> None:
     regime = supervise.regime(turn)
     if regime is None or lets(order, more, turn):
         return
-    key = "REGIME_NO_NEW_RISK", order.ticket.order_id
-    if not turn.watch.alarms.count(key, turn.now, ALARM_S):
-        turn.watch.alarms.add(key, turn.now)
+    code, about = "REGIME_NO_NEW_RISK", order.ticket.order_id
+    if turn.watch.untold(code, about, turn.now):
         said = f"its time or price has come, and regime {regime.name} keeps it back ({regime.by}: {regime.reason})"
-        turn.alarm("REGIME_NO_NEW_RISK", order.ticket.order_id, said)
+        turn.alarm(code, about, said)
 
 
 def urgent(works: algo.Works, turn: Turn) -> algo.Works:

@@ -1,4 +1,4 @@
-"""The controls over all of trading, asked from a subscriber's turn after risk, and what orders are counted for them.
+"""The controls over all of trading, asked from a subscriber's turn after risk.
 
 Asked only where something is in force or configured; nobody else pays for it.
 """
@@ -6,11 +6,12 @@ Asked only where something is in force or configured; nobody else pays for it.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from actors import windows
 from actors.turn import Turn
 from engine import controls as c
+from engine.aims import Aim
 from engine.commands import Ticket
 from engine.control_commands import StopExecution
 from engine.control_events import OverrideUsed
@@ -20,9 +21,6 @@ from engine.messages import ExecutionRequest
 from engine.refusal import Refusal
 from engine.risk import CHECKS, check
 from engine.weighed import UNTIL, Weights, weighed
-
-ALARM_S: Final = 60
-"""How long a refusal of the same kind about the same is no new alarm, in seconds."""
 
 
 class Asked(NamedTuple):
@@ -47,57 +45,28 @@ class Asked(NamedTuple):
 
 
 def asked(
-    what: ExecutionRequest | Ticket,
+    what: ExecutionRequest | Ticket | Aim,
     subscriber_id: str,
     venue: str,
     figures: Figures,
     replaces: str = "",
     in_block: bool = False,
 ) -> Asked:
-    """What is asked for by a request, or by the ticket of an order that is to be replaced."""
-    return asked_of(
-        what.request_id,
-        subscriber_id,
-        what.strategy_id,
-        what.signal_id,
-        what.exchange,
-        what.symbol,
-        venue,
-        figures,
-        replaces,
-        in_block,
-    )
-
-
-def asked_of(
-    request_id: str,
-    subscriber_id: str,
-    strategy_id: str,
-    signal_id: str,
-    exchange: str,
-    symbol: str,
-    venue: str,
-    figures: Figures,
-    replaces: str = "",
-    in_block: bool = False,
-) -> Asked:
-    """What is asked for."""
-    instrument = f"{exchange}:{symbol}"
-    same = subscriber_id, instrument, figures.side, figures.quantity, figures.limit_price
-    acts = strategy_id, instrument
+    """What is asked for by a request, by an aim, or by the ticket of an order that is to be replaced."""
+    instrument = f"{what.exchange}:{what.symbol}"
     return Asked(
-        request_id,
-        subscriber_id,
-        strategy_id,
-        signal_id,
-        exchange,
-        symbol,
-        venue,
-        figures,
-        acts,
-        same,
-        replaces,
-        in_block,
+        request_id=what.request_id,
+        subscriber_id=subscriber_id,
+        strategy_id=what.strategy_id,
+        signal_id=what.signal_id,
+        exchange=what.exchange,
+        symbol=what.symbol,
+        venue=venue,
+        figures=figures,
+        acts=(what.strategy_id, instrument),
+        same=(subscriber_id, instrument, figures.side, figures.quantity, figures.limit_price),
+        replaces=replaces,
+        in_block=in_block,
     )
 
 
@@ -161,6 +130,7 @@ def judged(asked: Asked, beside: Sequence[Asked], turn: Turn) -> Verdict:
         and c.new_risk(controls.regime, figures.reduces) is None
         and not (controls.stopped and not asked.replaces)
     ):
+        # Most orders pass: nobody needs the sentences that are made below.
         return Verdict(None, weights)
     return Verdict(_refused(asked, weights, controls, settings or NO_CONTROLS, turn), weights)
 
@@ -241,7 +211,5 @@ def alarm(refusal: Refusal, asked: Asked, turn: Turn) -> None:
         "MAX_STRATEGY_GROSS": asked.strategy_id,
         "MAX_FIRM_GROSS": "all",
     }.get(refusal.code, asked.subscriber_id)
-    key = refusal.code, asked.strategy_id if refusal.code in c.LIMITS else about
-    if not turn.watch.alarms.count(key, turn.now, ALARM_S):
-        turn.watch.alarms.add(key, turn.now)
+    if turn.watch.untold(refusal.code, asked.strategy_id if refusal.code in c.LIMITS else about, turn.now):
         turn.alarm(refusal.code, about, refusal.reason)

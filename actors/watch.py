@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
+
+ALARM_S: Final = 60
+"""How long what was told a person is not told again, in seconds."""
 
 
 class Sliding:
@@ -68,3 +71,10 @@ class Watch:
         """The limits as they stand (`actors.windows`), kept until they change."""
         self.alarms = Sliding()
         """By code and whom it is about, so that a storm of refusals is one alarm."""
+
+    def untold(self, code: str, about: str, now: datetime) -> bool:
+        """Whether a person was not told of this lately; from here on it counts as told."""
+        told = self.alarms.count((code, about), now, ALARM_S) > 0
+        if not told:
+            self.alarms.add((code, about), now)
+        return not told
