@@ -66,7 +66,7 @@ def reprice(actor: OrderActor, message: Reprice, turn: Turn) -> None:
     if order is None:
         return
     venue = turn.peek(actor.venue_of(order))
-    able = venue is not None and venue.capabilities is not None and venue.capabilities.modify
+    able = venue is not None and venue.modifies
     resting = order.status in ("WORKING", "PARTIALLY_FILLED")
     # More than it has is for the gate's count of its parent to allow, and a child never asks for it.
     if not able or not resting or not order.filled < message.quantity <= order.quantity:

@@ -187,7 +187,7 @@ class OrderActor(Actor):
         venue, desk = turn.peek(self.venue_of(order)), turn.peek("desk/main")
         if venue is None or venue.capabilities is None or (desk is not None and desk.killed):
             return False
-        return bool(venue.up and not venue.paused and venue.capabilities.deduplicates)
+        return bool(venue.takes and venue.capabilities.deduplicates)
 
     def venue_of(self, order: Order | None) -> str:
         """The address of the venue that an order goes to."""

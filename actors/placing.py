@@ -51,7 +51,7 @@ def tell(
     for piece, place in placed:
         actor.send(order, piece, place.order_type, place.time_in_force, turn, place.display_quantity)
     venue = turn.peek(f"venue/{order.ticket.venue}")
-    modifies = venue is not None and venue.capabilities is not None and venue.capabilities.modify
+    modifies = venue is not None and venue.modifies
     for action in actions:
         if isinstance(action, algo.Cancel):
             turn.tell(f"order/{action.child_id}", CancelOrder(reason=f"by {actor.id}"))

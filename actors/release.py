@@ -45,7 +45,7 @@ def keep(actor: WorkActor, held: emulate.Held, turn: Turn) -> None:
     if reducing.free(order, turn) is None:
         reducing.ask(order, turn)
     venue = turn.peek(actor.venue_of(order))
-    if venue is not None and venue.up and not venue.paused:
+    if venue is not None and venue.takes:
         return
     reason = f"its time or price has come, and venue {order.ticket.venue} is away: it is sent when that is back"
     turn.alarm("RELEASE_WAITS", actor.address, reason)

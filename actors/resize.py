@@ -167,5 +167,5 @@ def _reason(actor: WorkActor) -> str:
 def _modifiable(order: Order, piece: Piece, turn: Turn) -> bool:
     """Whether the venue has the child and can make it smaller."""
     venue, at_work = turn.peek(f"venue/{order.ticket.venue}"), turn.peek(f"order/{piece.order_id}")
-    able = venue is not None and venue.capabilities is not None and venue.capabilities.modify
+    able = venue is not None and venue.modifies
     return able and at_work is not None and at_work.status in ("WORKING", "PARTIALLY_FILLED")

@@ -39,7 +39,7 @@ from engine.control_commands import Constrain
 from engine.grouping import RefuseMember, ReleaseOrder, ResizeOrder
 from engine.order import Order
 from engine.reducing import PositionMoved
-from engine.values import ZERO, OrderStatus, add, subtract
+from engine.values import ZERO, OrderStatus, subtract, summed
 from engine.working import Piece, Work
 
 FOLLOWING: Final = frozenset({"POV", "ICEBERG", "SNIPER", "ADAPTIVE"})
@@ -243,7 +243,8 @@ class WorkActor(OrderActor):
     def _must_wait(self, order: Order, actions: Sequence[algo.Action], turn: Turn) -> bool:
         """Whether this cannot be done now: the venue is away, or it has just refused another price."""
         sends = any(isinstance(action, algo.Place | algo.Replace) for action in actions)
-        if sends and not self.sendable(order, _units(actions), turn):
+        more = summed(action.quantity for action in actions if isinstance(action, algo.Place))
+        if sends and not self.sendable(order, more, turn):
             return True
         if any(isinstance(action, algo.Replace) for action in actions):
             if self._repriced is not None and turn.now < self._repriced + LOOK_EVERY:
@@ -254,7 +255,7 @@ class WorkActor(OrderActor):
     def sendable(self, order: Order, more: Decimal, turn: Turn) -> bool:
         """Whether the gate would let anything through to the venue, and the controls so many units more."""
         venue = turn.peek(self.venue_of(order))
-        if venue is None or not venue.up or venue.paused:
+        if venue is None or not venue.takes:
             return False
         left = windows.left(order.ticket, turn)
         return (left is None or left > 0) and regimes.lets(order, more, turn)
@@ -375,12 +376,3 @@ class WorkActor(OrderActor):
         PositionMoved: _position_moved,
     }
     APPLY: ClassVar[Any] = dict.fromkeys(work_.FOLDED, _folded)
-
-
-def _units(actions: Sequence[algo.Action]) -> Decimal:
-    """What new children come to."""
-    total = ZERO
-    for action in actions:
-        if isinstance(action, algo.Place):
-            total = add(total, action.quantity)
-    return total

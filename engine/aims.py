@@ -22,8 +22,8 @@ from engine.ledger import Position
 from engine.messages import Provenance
 from engine.plan import ExecutionPlan
 from engine.refusal import Refusal
-from engine.steering import Moves, Step, Working, steer
-from engine.values import EXACT, ZERO, Side, TimeInForce, add, instrument_key, multiply, subtract
+from engine.steering import Moves, Working, steer
+from engine.values import EXACT, ZERO, Side, TimeInForce, add, instrument_key, multiply, subtract, summed
 
 Asked = Literal["", "CANCEL", "REFUSED"]
 """What was asked of a child: nothing, to be cancelled, or to be cancelled and the venue refused."""
@@ -150,16 +150,9 @@ def bounded(aim: Aim, moves: Moves, now: datetime) -> ExecutionPlan | Refusal | 
         began = aim.since.isoformat()
         return Refusal("TIME_OVER", f"plan.max_execution_window_minutes: {minutes} from {began} leave no minute")
     if moves.later and moves.now[-1].intent == "CLOSE" and moves.later[-1].intent != "CLOSE":
-        first, rest = _units(moves.now), _units(moves.later)
+        first, rest = (summed(step.quantity for step in steps) for steps in (moves.now, moves.later))
         left = max(1, int(EXACT.divide_int(multiply(Decimal(left), first), add(first, rest))))
     return replace(aim.plan, max_execution_window_minutes=left)
-
-
-def _units(steps: Iterable[Step]) -> Decimal:
-    total = ZERO
-    for step in steps:
-        total = add(total, step.quantity)
-    return total
 
 
 def children(before: Iterable[Child], moves: Moves, tickets: Iterable[Ticket]) -> tuple[Child, ...]:

@@ -33,6 +33,16 @@ class Venue(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     sent: int = 0
     capabilities: Capabilities | None = None
 
+    @property
+    def takes(self) -> bool:
+        """Whether orders can be sent to it now."""
+        return self.up and not self.paused
+
+    @property
+    def modifies(self) -> bool:
+        """Whether it has said that it can change an order."""
+        return self.capabilities is not None and self.capabilities.modify
+
 
 class Allowance(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """What the gate knows of an order with children: what was approved, and what is out (filled, or may still be)."""

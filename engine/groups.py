@@ -30,7 +30,7 @@ from msgspec.structs import replace
 from engine.instructions import PARENTED, Membership
 from engine.refusal import Refusal
 from engine.specification import down
-from engine.values import ZERO, GroupKind, GroupRole, Side, add, subtract
+from engine.values import ZERO, GroupKind, GroupRole, Side, add, subtract, summed
 
 COUNTING = frozenset({"OUO", "BRACKET"})
 """Kinds in which the units that one order filled are taken from others."""
@@ -320,10 +320,7 @@ def _legs(group: Group) -> list[Member]:
 
 
 def _filled(members: Iterable[Member]) -> Decimal:
-    total = ZERO
-    for member in members:
-        total = add(total, member.filled)
-    return total
+    return summed(member.filled for member in members)
 
 
 def _parent(group: Group) -> Member | None:

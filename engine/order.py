@@ -112,7 +112,7 @@ def unmodifiable(order: Order | None, command: ExecutionCommand, venue: Venue | 
     order_id = order.ticket.order_id
     if order.status not in ("WORKING", "PARTIALLY_FILLED"):
         return "NOT_MODIFIABLE", f"order_id: {order_id} is {order.status}; only a working order can be modified"
-    if venue is None or venue.capabilities is None or not venue.capabilities.modify:
+    if venue is None or not venue.modifies:
         return "VENUE_CANNOT", f"order_id: venue {order.ticket.venue} does not modify orders; cancel it instead"
     if command.quantity is not None and command.quantity <= order.filled:
         return "BELOW_FILLED", f"quantity: {order.filled} of {order_id} is filled already, got {command.quantity}"

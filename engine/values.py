@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import (
     ROUND_HALF_EVEN,
@@ -18,6 +19,7 @@ from decimal import (
     InvalidOperation,
     Overflow,
 )
+from functools import reduce
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta
@@ -98,6 +100,12 @@ else:
         """A Decimal that arrives from outside: decoded by `read_number`, never by Decimal's own lenient parser."""
 
     Number.register(Decimal)
+
+
+def summed(values: Iterable[Decimal]) -> Decimal:
+    """The exact sum; zero of nothing."""
+    return reduce(add, values, ZERO)
+
 
 _GRAMMAR = re.compile(rf"-?[0-9]{{1,{MAX_INTEGER_DIGITS}}}(?:\.[0-9]{{1,{MAX_DECIMALS}}})?").fullmatch
 # How JSON libraries write small and round numbers, and how Decimal itself writes 0.00000001.

@@ -10,7 +10,7 @@ from msgspec import Struct
 from engine.algos.contract import Works
 from engine.emulate import Held
 from engine.specification import Specification
-from engine.values import ZERO, add
+from engine.values import ZERO, summed
 
 
 class Piece(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -31,10 +31,7 @@ class Piece(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
 
 def out(pieces: Iterable[Piece]) -> Decimal:
     """What open children may still fill together, in units."""
-    total = ZERO
-    for piece in pieces:
-        total = add(total, piece.working)
-    return total
+    return summed(piece.working for piece in pieces)
 
 
 class Work(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
