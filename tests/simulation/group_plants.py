@@ -155,8 +155,9 @@ def what_begins_after_a_kill_goes_on() -> Iterator[None]:
 
 @plant
 def a_stopped_strategy_acts_on() -> Iterator[None]:
-    def repeated(was: Any, asked: Any, found: Any, *rest: Any) -> Any:
-        return was(asked, replace(found, stopped={}), *rest)
+    def in_force(was: Any, turn: Any) -> Any:
+        found = was(turn)
+        return None if found is None else replace(found, stopped={})
 
-    with wrapped(supervise, "_repeated", repeated):
+    with wrapped(supervise, "in_force", in_force):
         yield

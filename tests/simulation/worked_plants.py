@@ -114,11 +114,11 @@ def a_cancelled_parent_goes_on() -> Iterator[None]:
 
 @plant
 def a_reservation_is_released_twice() -> Iterator[None]:
-    def less(was: Any, actor: WorkActor, order: Any, units: Decimal, turn: Turn) -> None:
-        was(actor, order, units, turn)
-        was(actor, order, units, turn)
+    def rebalance(was: Any, *order: Any, **more: Any) -> None:
+        was(*order, **more)
+        was(*order, **more)
 
-    with wrapped(WorkActor, "reserve_less", less):
+    with wrapped(WorkActor, "rebalance", rebalance):
         yield
 
 
