@@ -18,7 +18,7 @@ from actors.turn import Turn
 from engine import blocks as b
 from engine import events as e
 from engine import reports as r
-from engine.block import GRAIN, Block, fills, settle, share_out
+from engine.block import GRAIN, Block, grid, settle, share_out
 from engine.commands import (
     AskAbout,
     BookFill,
@@ -34,7 +34,7 @@ from engine.idempotency import Conflict, compare, fingerprint
 from engine.messages import ExecutionRequest
 from engine.refusal import Refusal
 from engine.sizing import Share
-from engine.values import ZERO, OrderStatus, Side, add, is_multiple
+from engine.values import ZERO, OrderStatus, Side, add
 
 
 class BlockActor(Actor):
@@ -248,42 +248,28 @@ class BlockActor(Actor):
         """An order is over, or filled after it was: everyone gets a share of what is not yet anybody's."""
         order: b.BlockOrder = self.parts[f"o/{order_id}"]
         ticket, tally, request = order.ticket, order.tally, self.parts[""].request
-        lot = order.lot if is_multiple(tally.quantity, order.lot) else GRAIN
-        block = Block(f"{order_id}/{order.settlements}", lot, b.claims(self.parts, ticket))
-        shared = settle(block, tally)
-        turn.record(
-            b.BlockSettled(
-                at=turn.now,
-                block_id=self.id,
-                request_id=request.request_id,
-                signal_id=request.signal_id,
-                strategy_id=request.strategy_id,
-                exchange=ticket.exchange,
-                symbol=ticket.symbol,
-                side=ticket.side,
-                order_id=order_id,
-                settlement=order.settlements,
-                status=status,
-                reason=reason,
-                tally=tally,
-                parts=shared,
-            )
+        wanted = Block(f"{order_id}/{order.settlements}", grid(tally, order.lot), b.claims(self.parts, ticket))
+        settled = b.BlockSettled(
+            at=turn.now,
+            block_id=self.id,
+            request_id=request.request_id,
+            signal_id=request.signal_id,
+            strategy_id=request.strategy_id,
+            exchange=ticket.exchange,
+            symbol=ticket.symbol,
+            side=ticket.side,
+            order_id=order_id,
+            settlement=order.settlements,
+            status=status,
+            reason=reason,
+            tally=tally,
+            parts=settle(wanted, tally),
         )
-        for part in shared:
+        turn.record(settled)
+        for part in settled.parts:
             member: b.BlockMember = self.parts[f"m/{part.subscriber_id}"]
-            commission = part.commission
-            for index, (quantity, price) in enumerate(fills(part, lot)):
-                filled = r.Filled(
-                    client_order_id=member.order_id,
-                    venue_order_id=order_id,
-                    execution_id=b.execution_id(member.order_id, order.settlements, index),
-                    quantity=quantity,
-                    price=price,
-                    commission=commission,
-                    at=turn.now,
-                )
+            for filled in b.shares(settled, part, member.order_id, order.lot):
                 self._tell(member.order_id, filled, turn)
-                commission = ZERO
             if member.got < member.quantity and not order.settlements:
                 ends: OrderStatus = "CANCELED" if status == "REJECTED" and member.got else status
                 self._tell(member.order_id, blocked.closing(member.order_id, ends, reason, turn), turn)

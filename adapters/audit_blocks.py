@@ -9,10 +9,10 @@ from decimal import Decimal
 from msgspec import Struct
 
 from engine import blocks as b
-from engine.block import GRAIN, Tally, counted, fills
+from engine.block import Tally, counted
 from engine.commands import Ticket
 from engine.events import Event
-from engine.values import ZERO, add, is_multiple
+from engine.values import add
 
 Pair = tuple[str, str]
 
@@ -84,16 +84,13 @@ class Blocks:
         return found
 
     def _shares(self, event: b.BlockSettled) -> list[tuple[str, Execution]]:
-        lot = self._lots[event.order_id]
-        lot = lot if is_multiple(event.tally.quantity, lot) else GRAIN
-        listed = []
-        for part in event.parts:
-            order_id, commission = self._members[event.block_id, part.subscriber_id], part.commission
-            for index, (quantity, price) in enumerate(fills(part, lot)):
-                name = b.execution_id(order_id, event.settlement, index)
-                listed.append((name, Execution(order_id, quantity, price, commission)))
-                commission = ZERO
-        return listed
+        return [
+            (one.execution_id, Execution(one.client_order_id, one.quantity, one.price, one.commission))
+            for part in event.parts
+            for one in b.shares(
+                event, part, self._members[event.block_id, part.subscriber_id], self._lots[event.order_id]
+            )
+        ]
 
 
 def _with(one: Tally, other: Tally) -> Tally:

@@ -15,7 +15,7 @@ block's to the last digit, and each part can be booked as at most two fills whos
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Context, Decimal
 from hashlib import blake2b
 
@@ -23,8 +23,8 @@ from msgspec import Struct
 
 from engine.methods import Equal, GroupMethod, NetLiquidation, Ratio
 from engine.refusal import Refusal
-from engine.sizing import Share, plain
-from engine.values import EXACT, MAX_DECIMALS, ZERO, add, is_multiple, multiply
+from engine.sizing import Share
+from engine.values import EXACT, MAX_DECIMALS, ZERO, add, is_multiple, multiply, summed
 
 GRAIN = Decimal(1).scaleb(-MAX_DECIMALS)
 """What prices and commissions are counted in: the finest that the grammar of numbers allows."""
@@ -44,11 +44,6 @@ class Block(Struct, frozen=True, gc=False):
     block_id: str
     lot: Decimal
     claims: tuple[Claim, ...]
-
-    @property
-    def total(self) -> Decimal:
-        """The units that the one order is for."""
-        return _sum(claim.quantity for claim in self.claims)
 
 
 class Tally(Struct, frozen=True, gc=False, kw_only=True):
@@ -85,12 +80,12 @@ class Member(Struct, frozen=True, gc=False, kw_only=True):
 def share_out(block_id: str, total: Decimal, lot: Decimal, members: Sequence[Member]) -> dict[str, Share] | Refusal:
     """What each member of a group is awarded of `total` units: all of it, by largest remainder in lots.
 
-    All have the same method. A figure at or below zero counts as nothing; one that is unknown refuses the whole, as
-    the others would else be given what is not theirs. Each award is then sized, bounded and perhaps refused by
-    `allocate` (`Facts.share`); what that takes away goes to nobody else. Refusals: EMPTY_BLOCK, BAD_QUANTITY, OFF_LOT,
-    DUPLICATE_SUBSCRIBER, MIXED_METHODS, NO_EQUITY.
+    There is at least one, and nobody is in it twice. A figure at or below zero counts as nothing; one that is unknown
+    refuses the whole, as the others would else be given what is not theirs. Each award is then sized, bounded and
+    perhaps refused by `allocate` (`Facts.share`); what that takes away goes to nobody else. Refusals: BAD_QUANTITY,
+    OFF_LOT, MIXED_METHODS, NO_EQUITY.
     """
-    refusal = _unsound(block_id, [member.subscriber_id for member in members]) or _off(f"block {block_id}", total, lot)
+    refusal = _off(f"block {block_id}", total, lot)
     if refusal is not None:
         return refusal
     methods = sorted({type(member.allocation).__name__ for member in members})
@@ -102,7 +97,7 @@ def share_out(block_id: str, total: Decimal, lot: Decimal, members: Sequence[Mem
         if count is None:
             return Refusal("NO_EQUITY", f"{methods[0]}: the figure of {member.subscriber_id} is unknown")
         counts.append(max(ZERO, count))
-    whole = _sum(counts)
+    whole = summed(counts)
     if not whole:
         return Refusal("NO_EQUITY", f"{methods[0]}: nobody in block {block_id} has anything to share by")
     weights = _integers(counts)
@@ -121,15 +116,6 @@ def _count(member: Member) -> Decimal | None:
     if isinstance(allocation, Ratio):
         return allocation.value
     return member.net_liquidation if isinstance(allocation, NetLiquidation) else member.available_equity
-
-
-def _unsound(block_id: str, ids: Sequence[str]) -> Refusal | None:
-    if not ids:
-        return Refusal("EMPTY_BLOCK", f"block {block_id} is for nobody")
-    if len(set(ids)) < len(ids):
-        twice = next(name for name in ids if ids.count(name) > 1)
-        return Refusal("DUPLICATE_SUBSCRIBER", f"subscriber_id: {twice} stands in block {block_id} twice")
-    return None
 
 
 def _off(whose: str, quantity: Decimal, lot: Decimal) -> Refusal | None:
@@ -174,6 +160,11 @@ def settle(block: Block, tally: Tally) -> tuple[Part, ...]:
     )
 
 
+def grid(tally: Tally, lot: Decimal) -> Decimal:
+    """What a tally is shared in: lots, or the finest there is where the venue has filled a part of one."""
+    return lot if is_multiple(tally.quantity, lot) else GRAIN
+
+
 def fills(part: Part, lot: Decimal) -> tuple[tuple[Decimal, Decimal], ...]:
     """The part as (quantity, price) to book, none to two: their quantities and notionals sum to the part's, exactly.
 
@@ -185,20 +176,6 @@ def fills(part: Part, lot: Decimal) -> tuple[tuple[Decimal, Decimal], ...]:
     price, above = divmod(_in(part.notional, multiply(lot, GRAIN)), lots)
     booked = ((lots - above, price), (above, price + 1))
     return tuple((_times(count, lot), _times(grains, GRAIN)) for count, grains in booked if count)
-
-
-def sentence(block: Block, tally: Tally, claim: Claim, part: Part) -> str:
-    """How a part came about, in words: `2 of 14 wanted x 10 filled = 1.42857143 by largest remainder: 2 at 20.05`."""
-    total = block.total
-    quota = _LOOK.divide(multiply(claim.quantity, tally.quantity), total)
-    text = (
-        f"{plain(claim.quantity)} of {plain(total)} wanted x {plain(tally.quantity)} filled = {plain(quota)} "
-        f"by largest remainder: {plain(part.quantity)}"
-    )
-    if not part.quantity:
-        return text
-    price = plain(_LOOK.divide(part.notional, part.quantity))
-    return f"{text} at an average of {price}, commission {plain(part.commission)}"
 
 
 def apportion(total: int, weights: Sequence[int], draw: Callable[[int], bytes]) -> list[int]:
@@ -250,10 +227,3 @@ def _integers(values: Sequence[Decimal]) -> list[int]:
     """Decimals in the same proportions as integers."""
     decimals = max(len(value.as_tuple().digits) - 1 - value.adjusted() for value in values)
     return [int(value.scaleb(max(decimals, 0), EXACT)) for value in values]
-
-
-def _sum(values: Iterable[Decimal]) -> Decimal:
-    total = ZERO
-    for value in values:
-        total = add(total, value)
-    return total

@@ -7,7 +7,7 @@ is a subscriber: its one order is an order like any other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from hashlib import blake2b
 from typing import Any, Final, Literal
@@ -15,10 +15,11 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from engine.block import Claim, Member, Part, Tally, counted
+from engine.block import Claim, Member, Part, Tally, counted, fills, grid
 from engine.commands import BLOCK, Command, Fill, Ticket
 from engine.events import Event
 from engine.messages import ExecutionRequest
+from engine.reports import Filled
 from engine.sizing import Share
 from engine.values import ZERO, OrderStatus, Side, add, subtract
 
@@ -31,11 +32,6 @@ def block_id(strategy_id: str, signal_id: str) -> str:
 def address_of(strategy_id: str, signal_id: str) -> str:
     """Where the block of a signal lives."""
     return f"block/{block_id(strategy_id, signal_id)}"
-
-
-def execution_id(order_id: str, settlement: int, index: int) -> str:
-    """What a member's fill is known by: its order, and which fill of which settlement it is."""
-    return f"{order_id}/{settlement}.{index}"
 
 
 class Invited(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -225,6 +221,22 @@ class BlockSettled(BlockEvent, frozen=True, kw_only=True):
     reason: str
     tally: Tally
     parts: tuple[Part, ...]
+
+
+def shares(event: BlockSettled, part: Part, order_id: str, lot: Decimal) -> Iterator[Filled]:
+    """What a member's order is told of its part: one fill, or two a grain apart, the first with the commission."""
+    commission = part.commission
+    for index, (quantity, price) in enumerate(fills(part, grid(event.tally, lot))):
+        yield Filled(
+            client_order_id=order_id,
+            venue_order_id=event.order_id,
+            execution_id=f"{order_id}/{event.settlement}.{index}",
+            quantity=quantity,
+            price=price,
+            commission=commission,
+            at=event.at,
+        )
+        commission = ZERO
 
 
 # the fold

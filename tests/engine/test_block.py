@@ -16,19 +16,17 @@ from engine.block import (
     Block,
     Claim,
     Member,
-    Part,
     Tally,
     apportion,
     counted,
     fills,
-    sentence,
     settle,
     share_out,
 )
 from engine.methods import AvailableEquity, Equal, GroupMethod, NetLiquidation, PercentChange, Ratio
 from engine.refusal import Refusal
 from engine.sizing import Facts, Share, Sized
-from engine.values import EXACT
+from engine.values import EXACT, summed
 from tests.engine.test_allocate import instrument, request
 
 D = Decimal
@@ -99,7 +97,6 @@ def test_a_percent_change_makes_the_blocks_total() -> None:
         assert isinstance(sized, Sized)
         claims.append(Claim(name, sized.quantity))
     assert [claim.quantity for claim in claims] == [50, 200, 100]
-    assert Block("b-1", ONE_LOT, tuple(claims)).total == 350
 
 
 def test_an_award_is_sized_with_its_arithmetic() -> None:
@@ -119,10 +116,8 @@ def test_a_tie_does_not_always_favour_the_same() -> None:
 @pytest.mark.parametrize(
     ("total", "members", "code", "names"),
     [
-        ("400", [], "EMPTY_BLOCK", "b-1 is for nobody"),
         ("0", group(Equal, "1"), "BAD_QUANTITY", "got 0"),
         ("400.5", group(Equal, "1"), "OFF_LOT", "400.5 of block b-1"),
-        ("400", group(Equal, "1") * 2, "DUPLICATE_SUBSCRIBER", "s0 stands in block b-1 twice"),
         ("400", group(Equal, "1") + group(Ratio, "1", "1")[1:], "MIXED_METHODS", "not Equal, Ratio"),
         ("400", group(NetLiquidation, "0", "-5"), "NO_EQUITY", "nobody"),
         (
@@ -193,16 +188,6 @@ def test_numbers_that_come_out_even_stay_short() -> None:
     assert str(fills(part, ONE_LOT)) == "((Decimal('300'), Decimal('100')),)"
 
 
-def test_a_part_is_told_in_words() -> None:
-    wanted, filled = block("6", "6", "2"), tally(("10", "5.01", "1.40"))
-    parts = settle(wanted, filled)
-    assert sentence(wanted, filled, wanted.claims[2], parts[2]) == (
-        "2 of 14 wanted x 10 filled = 1.42857142857 by largest remainder: 2 at an average of 5.01, commission 0.28"
-    )
-    nothing = Part(subscriber_id="s2", quantity=D(0), notional=D(0), commission=D(0))
-    assert sentence(wanted, Tally(), wanted.claims[2], nothing).endswith("filled = 0 by largest remainder: 0")
-
-
 # Properties.
 
 LOTS = st.sampled_from(["1", "100", "0.001", "7", "0.000000000001"])
@@ -223,11 +208,8 @@ def wanted_and_filled(wants: list[int], lot: str, trades: list[tuple[int, Decima
     return wanted, filled
 
 
-def total(values: Sequence[Decimal]) -> Decimal:
-    found = D(0)
-    for value in values:
-        found = EXACT.add(found, value)
-    return found
+def whole(wanted: Block) -> Decimal:
+    return summed(claim.quantity for claim in wanted.claims)
 
 
 @given(WANTS, LOTS, TRADES)
@@ -237,11 +219,11 @@ def test_every_share_and_every_digit_is_somebodys(
 ) -> None:
     wanted, filled = wanted_and_filled(wants, lot, trades)
     parts = settle(wanted, filled)
-    assert total([part.quantity for part in parts]) == filled.quantity
-    assert total([part.notional for part in parts]) == filled.notional
-    assert total([part.commission for part in parts]) == filled.commission
+    assert summed([part.quantity for part in parts]) == filled.quantity
+    assert summed([part.notional for part in parts]) == filled.notional
+    assert summed([part.commission for part in parts]) == filled.commission
     for claim, part in zip(wanted.claims, parts, strict=True):
-        quota = Fraction(claim.quantity) * Fraction(filled.quantity) / Fraction(wanted.total)
+        quota = Fraction(claim.quantity) * Fraction(filled.quantity) / Fraction(whole(wanted))
         assert abs(Fraction(part.quantity) - quota) < Fraction(D(lot))
         assert EXACT.remainder(part.quantity, D(lot)) == 0
         if part.quantity:
@@ -272,8 +254,8 @@ def test_a_part_is_booked_by_at_most_two_fills_a_grain_apart(
     for part in settle(wanted, filled):
         booked = fills(part, wanted.lot)
         assert len(booked) <= 2
-        assert total([quantity for quantity, _ in booked]) == part.quantity
-        assert total([EXACT.multiply(quantity, price) for quantity, price in booked]) == part.notional
+        assert summed([quantity for quantity, _ in booked]) == part.quantity
+        assert summed([EXACT.multiply(quantity, price) for quantity, price in booked]) == part.notional
         assert all(quantity > 0 and EXACT.remainder(quantity, D(lot)) == 0 for quantity, _ in booked)
         assert len(booked) < 2 or EXACT.subtract(booked[1][1], booked[0][1]) == GRAIN
 
@@ -285,7 +267,7 @@ def test_a_block_settled_in_waves_ends_with_exactly_what_was_wanted(wants: list[
     given_: dict[str, Decimal] = {}
     wave, left = 1, wanted
     while True:
-        lots = data.draw(st.integers(1, int(left.total)))
+        lots = data.draw(st.integers(1, int(whole(left))))
         parts = settle(left, tally((str(lots), "10", "0")))
         for claim, part in zip(left.claims, parts, strict=True):
             assert 0 <= part.quantity <= claim.quantity
