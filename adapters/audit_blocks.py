@@ -70,12 +70,11 @@ class Blocks:
         shared: dict[str, Tally] = defaultdict(Tally)
         for event in self._settled:
             venue = tickets[event.order_id].venue
-            for name, execution in self._shares(event):
-                found[venue, name] = execution
-            shared[event.order_id] = _with(shared[event.order_id], event.tally)
             parts = Tally()
-            for part in event.parts:
-                parts = _with(parts, Tally(quantity=part.quantity, notional=part.notional, commission=part.commission))
+            for name, one in self._shares(event):
+                found[venue, name] = one
+                parts = counted(parts, one.quantity, one.price, one.commission)
+            shared[event.order_id] = _with(shared[event.order_id], event.tally)
             if parts != event.tally:
                 differ(f"block order {event.order_id} filled {event.tally}, its members have {parts}")
         for order_id in self._lots:
