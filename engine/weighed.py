@@ -55,7 +55,7 @@ class Weights(Struct, frozen=True, gc=False, array_like=True):
 
     @property
     def passes(self) -> bool:
-        """Whether no control speaks against the order."""
+        """Whether no control speaks against the order: what `weighed` says, without the sentences."""
         terms, limit = self.terms, self.limit
         return (
             (terms.repeats is None or self.acted or self.repeats < terms.repeats[0])
