@@ -7,6 +7,7 @@ from typing import Any
 
 from engine import reports as r
 from engine.messages import ExecutionPlan
+from engine.target_events import TargetFailed
 from engine.target_messages import Target, TargetPositions
 from tests.actors.bench import AT, Bench, D, request
 
@@ -99,6 +100,10 @@ def sent(bench: Bench) -> list[str]:
 
 def cancels(bench: Bench) -> list[str]:
     return [order.client_order_id for order in bench.sent(r.CancelVenueOrder)]
+
+
+def failures(bench: Bench) -> list[str]:
+    return [f"{failed.symbol} {failed.code}" for failed in bench.events(TargetFailed)]
 
 
 def newest(bench: Bench) -> str:

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
+
 from actors.journal import Batch, Mail
 from actors.market import Market
 from actors.memory import MemoryJournal
@@ -73,6 +75,11 @@ class Bench:
         self.journal.crash()
         self.start(self.partition.turn.rules)
         self.settle()
+
+    def configure(self, **tables: Any) -> None:
+        """The process goes on under another configuration, as after a reload."""
+        turn = self.partition.turn
+        turn.rules = turn.rules.with_config(replace(turn.rules.config, **tables))
 
     # running
 

@@ -294,8 +294,7 @@ def test_a_regime_ends_a_block_that_may_add_risk_and_no_other(bench: Bench, side
 
 def test_a_block_is_one_message_to_the_venue(bench: Bench) -> None:
     one = ControlSettings(throttles=Throttles(venue=Throttle(messages=1), firm=Throttle(messages=1)))
-    turn = bench.partition.turn
-    turn.rules = turn.rules.with_config(replace(turn.rules.config, controls=one))
+    bench.configure(controls=one)
     for name in ("alice", "bob", "carol"):
         follow(bench, name, Multiplier(D(1)))
     signal(bench)
@@ -304,9 +303,7 @@ def test_a_block_is_one_message_to_the_venue(bench: Bench) -> None:
 
 
 def test_the_whole_is_bounded(bench: Bench) -> None:
-    config = bench.partition.turn.rules.config
-    settings = BlockSettings(max_quantity=D(15), accounts={"test": "MASTER"})
-    bench.partition.turn.rules = bench.partition.turn.rules.with_config(replace(config, blocks=settings))
+    bench.configure(blocks=BlockSettings(max_quantity=D(15), accounts={"test": "MASTER"}))
     follow(bench, "alice", Multiplier(D(1)))
     signal(bench)
     assert submitted(bench).account == "MASTER"

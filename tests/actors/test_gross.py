@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from actors.working import Working
 from engine import control_events as c
@@ -28,9 +27,8 @@ def bench() -> Bench:
 
 
 def configure(bench: Bench, **gross: Any) -> None:
-    turn = bench.partition.turn
     controls = ControlSettings(gross=Gross(**gross))
-    turn.rules = turn.rules.with_config(replace(turn.rules.config, controls=controls))
+    bench.configure(controls=controls)
 
 
 def ask(bench: Bench, number: int, owner: str = "alice", **fields: Any) -> Any:

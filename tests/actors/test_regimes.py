@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from actors import partition as bounds
 from engine import reports as r
@@ -25,11 +24,6 @@ def bench() -> Bench:
     bench.open()
     bench.join("alice", max_order_quantity=D(10), allow_short=True, max_leverage=D(4))
     return bench
-
-
-def configure(bench: Bench, **tables: Any) -> None:
-    turn = bench.partition.turn
-    turn.rules = turn.rules.with_config(replace(turn.rules.config, **tables))
 
 
 def declare(bench: Bench, regime: Any, reason: str = "volatile") -> Any:
@@ -103,11 +97,11 @@ def test_the_same_regime_again_is_no_event(bench: Bench) -> None:
 
 
 def test_what_a_regime_means_is_taken_when_it_is_declared(bench: Bench) -> None:
-    configure(bench, regimes={"CAUTION": RegimeSettings(quantity_factor=D("0.1"), max_urgency=D("0.4"))})
+    bench.configure(regimes={"CAUTION": RegimeSettings(quantity_factor=D("0.1"), max_urgency=D("0.4"))})
     declare(bench, "CAUTION")
     assert ask(bench, 1, quantity="2").code == "MAX_ORDER_QUANTITY"
     assert bench.part("desk/main").controls.regime.settings.max_urgency == D("0.4")
-    configure(bench, regimes={})
+    bench.configure(regimes={})
     assert ask(bench, 2, quantity="2").code == "MAX_ORDER_QUANTITY"
     declare(bench, "CAUTION")
     assert ask(bench, 3, quantity="2").status == "ACCEPTED"
@@ -142,7 +136,7 @@ def test_a_stricter_regime_is_taken_from_anyone_and_a_laxer_one_from_a_person(be
     assert refused.excerpt == "CAUTION by model: a signal"
     assert "[admin] persons names nobody" in refused.reason
     assert ask(bench, 1).code == "REGIME_NO_NEW_RISK"
-    configure(bench, admin=Admin(persons=frozenset({"ann", "bea"})))
+    bench.configure(admin=Admin(persons=frozenset({"ann", "bea"})))
     assert hears(bench, "CAUTION") == "LAXER_REGIME"
     assert hears(bench, "NORMAL", by="bea", reason=" ") == "MISSING_REASON"
     assert hears(bench, "NORMAL", by="bea", reason="it is over") == "ACCEPTED"
@@ -155,10 +149,9 @@ def test_a_stricter_regime_is_taken_from_anyone_and_a_laxer_one_from_a_person(be
 
 def test_the_same_regime_with_a_laxer_meaning_is_a_laxer_regime(bench: Bench) -> None:
     assert hears(bench, "CAUTION") == "ACCEPTED"
-    configure(bench, regimes={"CAUTION": RegimeSettings(quantity_factor=D("0.9"))})
+    bench.configure(regimes={"CAUTION": RegimeSettings(quantity_factor=D("0.9"))})
     assert hears(bench, "CAUTION") == "LAXER_REGIME"
-    configure(
-        bench,
+    bench.configure(
         regimes={"CAUTION": RegimeSettings(**dict.fromkeys(FACTORS, D("0.1")))},
     )
     assert hears(bench, "CAUTION") == "ACCEPTED"

@@ -30,9 +30,8 @@ def bench() -> Bench:
 
 def means(bench: Bench, **settings: Any) -> None:
     """What EMERGENCY is from now on."""
-    turn = bench.partition.turn
     regimes = {"EMERGENCY": RegimeSettings(**settings)}
-    turn.rules = turn.rules.with_config(replace(turn.rules.config, regimes=regimes))
+    bench.configure(regimes=regimes)
 
 
 def declare(bench: Bench, regime: Any) -> None:
@@ -266,9 +265,8 @@ def test_two_orders_decide_at_moments_of_their_own(bench: Bench) -> None:
 
 def test_throttles_hold_for_children_too(bench: Bench) -> None:
     spread(bench)
-    turn = bench.partition.turn
     controls = ControlSettings(throttles=Throttles(venue=Throttle(messages=3, seconds=60)))
-    turn.rules = turn.rules.with_config(replace(turn.rules.config, controls=controls))
+    bench.configure(controls=controls)
     quick = twap(max_execution_window_minutes=2, chunk_count_hint=20)
     placed(bench, 1, quantity="20", plan=quick)
     seconds = [len(bench.sent(r.SubmitOrder)), *(len(wait(bench, 1)) for _ in range(30))]

@@ -29,8 +29,7 @@ def bench() -> Bench:
 
 
 def configure(bench: Bench, **controls: Any) -> None:
-    turn = bench.partition.turn
-    turn.rules = turn.rules.with_config(replace(turn.rules.config, controls=ControlSettings(**controls)))
+    bench.configure(controls=ControlSettings(**controls))
 
 
 def ask(bench: Bench, number: int, owner: str = "alice", **fields: Any) -> Any:

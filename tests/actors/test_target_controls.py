@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from engine import events as e
 from engine.commands import Kill
@@ -37,8 +36,7 @@ def test_what_is_stopped_is_no_target_s_order(message: Any) -> None:
 
 
 def configure(bench: Bench, **controls: Any) -> None:
-    turn = bench.partition.turn
-    turn.rules = turn.rules.with_config(replace(turn.rules.config, controls=ControlSettings(**controls)))
+    bench.configure(controls=ControlSettings(**controls))
 
 
 def refused(bench: Bench) -> list[str | None]:

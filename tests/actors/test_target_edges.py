@@ -19,6 +19,7 @@ from tests.actors.aiming import (
     ask,
     cancelled,
     cancels,
+    failures,
     fill,
     hear,
     held,
@@ -45,10 +46,6 @@ def configured(bench: Bench, **settings: Decimal) -> None:
     config = bench.partition.turn.rules.config
     instruments = config.instruments | {"XNAS:AAPL": InstrumentSettings(**settings)}
     bench.partition.turn.rules = Rules(replace(config, instruments=instruments), {})
-
-
-def failures(bench: Bench) -> list[str]:
-    return [f"{failed.symbol} {failed.code}" for failed in bench.events(t.TargetFailed)]
 
 
 # together

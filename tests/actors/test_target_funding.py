@@ -13,7 +13,7 @@ from engine.commands import Kill
 from engine.messages import CashMovement
 from engine.rules import Rules
 from engine.work import WorkStarted
-from tests.actors.aiming import aapl, aim, ask, cancelled, fill, newest, positions, sent, target, works
+from tests.actors.aiming import aapl, aim, ask, cancelled, failures, fill, newest, positions, sent, target, works
 from tests.actors.bench import AT, Bench, D, request
 from tests.actors.test_target_plans import fill_all, run, twap
 
@@ -51,10 +51,6 @@ def future_fills(bench: Bench, quantity: int) -> None:
             at=bench.now,
         ),
     )
-
-
-def failures(bench: Bench) -> list[str]:
-    return [f"{failed.symbol} {failed.code}" for failed in bench.events(t.TargetFailed)]
 
 
 def test_a_buy_that_lacks_the_cash_is_sent_when_the_sell_has_brought_it(bench: Bench) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from engine import reports as r
 from engine.control_commands import Rearm
@@ -20,8 +19,7 @@ from tests.actors.test_work import fill, placed, twap
 def trading(number: int = 0, partitions: int = 1, **controls: Any) -> Bench:
     """Alice and Bob, who follow a strategy, under these controls."""
     bench = Bench(number, partitions)
-    turn = bench.partition.turn
-    turn.rules = turn.rules.with_config(replace(turn.rules.config, controls=ControlSettings(**controls)))
+    bench.configure(controls=ControlSettings(**controls))
     bench.open()
     follows = Subscription(strategy_id="momentum", allocation=FixedQuantity(value=D(1)))
     for name in ("alice", "bob"):

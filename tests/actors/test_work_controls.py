@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from engine import reports as r
 from engine.commands import Kill
@@ -24,9 +23,8 @@ def bench() -> Bench:
 
 
 def configure(bench: Bench) -> None:
-    turn = bench.partition.turn
     controls = ControlSettings(gross=Gross(firm=D(10_000)))
-    turn.rules = turn.rules.with_config(replace(turn.rules.config, controls=controls))
+    bench.configure(controls=controls)
 
 
 def gross(bench: Bench, number: int) -> str:
