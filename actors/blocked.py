@@ -49,7 +49,7 @@ def order(
         worked = prepared
     ends = turn.rules.session_end(spec.calendar, turn.now) if request.time_in_force == "DAY" else None
     ticket = Ticket(
-        order_id=turn.order_id(PREFIX if worked and worked.here else venue.name, block_id, f"{key_of(request)}", leg),
+        order_id=turn.order_id(PREFIX if worked and worked.here else venue.name, block_id, key_of(request), leg),
         subscriber_id=block_id,
         account=settings.accounts.get(venue.name, block_id),
         venue=venue.name,

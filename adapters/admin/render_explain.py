@@ -51,11 +51,7 @@ def _shorter(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _tickers(tickers: list[dict[str, Any]]) -> Table:
-    found = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    found.add_column("ticker", no_wrap=True)
-    for name in _UNITS:
-        found.add_column(name, no_wrap=True, justify="right")
-    found.add_column("result", overflow="fold")
+    found = _listing("ticker", *_UNITS, "result")
     for one in tickers:
         result = Text(one["status"], style=_STYLES.get(one["status"], ""))
         if one["code"] is not None:
@@ -79,16 +75,23 @@ def _ticker(one: dict[str, Any]) -> Table:
 
 
 def _translation(rows: list[dict[str, Any]]) -> Table:
-    found = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    found.add_column("asked", no_wrap=True)
-    found.add_column("how", no_wrap=True)
-    found.add_column("what became of it", overflow="fold")
+    found = _listing("asked", "how", "what became of it")
     for row in rows:
         found.add_row(row["field"], row["how"], row["why"])
     return found
 
 
+def _listing(*columns: str) -> Table:
+    """A table of rows, of which the last column has the room that is left."""
+    found = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for name in columns[:-1]:
+        found.add_column(name, no_wrap=True, justify="right" if name in _UNITS else "left")
+    found.add_column(columns[-1], overflow="fold")
+    return found
+
+
 def _table() -> Table:
+    """Facts of one thing, each with its name before it."""
     facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column(overflow="fold")
@@ -127,10 +130,7 @@ def _facts(one: dict[str, Any]) -> Table:
 
 
 def _checks(rows: list[dict[str, Any]]) -> Table:
-    checks = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    checks.add_column("check", no_wrap=True)
-    checks.add_column("result", no_wrap=True)
-    checks.add_column("what it found", overflow="fold")
+    checks = _listing("check", "result", "what it found")
     for row in rows:
         found = Text(row["found"], style="dim" if row["found"].startswith("passed") else "")
         checks.add_row(row["check"], Text(row["result"], style=_STYLES[row["result"]]), found)

@@ -203,7 +203,8 @@ def test_weights_at_the_limit_pass_and_above_it_nothing_does(bench: Bench) -> No
 # people
 
 
-def test_an_order_that_a_person_makes_smaller_is_made_up_for(bench: Bench) -> None:
+def resized(bench: Bench, quantity: int) -> str:
+    """An order for ten of a target works, and a person makes it this large: the order."""
     (order,) = ask(bench, positions(1, target("AAPL", "10", limit_price=D(99)))).orders
     works(bench, order)
     command = ExecutionCommand(
@@ -211,25 +212,20 @@ def test_an_order_that_a_person_makes_smaller_is_made_up_for(bench: Bench) -> No
         subscriber_id="alice",
         plan=replace(plan(), action="MODIFY_ORDER"),
         order_id=order,
-        quantity=D(6),
+        quantity=D(quantity),
     )
     assert ask(bench, command).status == "ACCEPTED"
-    hear(bench, order, r.Replaced, quantity=D(6), limit_price=D(99))
+    hear(bench, order, r.Replaced, quantity=D(quantity), limit_price=D(99))
+    return str(order)
+
+
+def test_an_order_that_a_person_makes_smaller_is_made_up_for(bench: Bench) -> None:
+    resized(bench, 6)
     assert sent(bench) == ["BUY 10", "BUY 4"]
 
 
 def test_an_order_that_a_person_makes_larger_is_cancelled_for_its_target(bench: Bench) -> None:
-    (order,) = ask(bench, positions(1, target("AAPL", "10", limit_price=D(99)))).orders
-    works(bench, order)
-    command = ExecutionCommand(
-        command_id="c-1",
-        subscriber_id="alice",
-        plan=replace(plan(), action="MODIFY_ORDER"),
-        order_id=order,
-        quantity=D(16),
-    )
-    assert ask(bench, command).status == "ACCEPTED"
-    hear(bench, order, r.Replaced, quantity=D(16), limit_price=D(99))
+    order = resized(bench, 16)
     cancelled(bench, order)
     assert (cancels(bench), sent(bench)) == ([order], ["BUY 10", "BUY 10"])
     assert bench.events(e.DeadLettered) == []
