@@ -45,11 +45,6 @@ def closes(parts: dict[str, Any], ticket: Ticket) -> bool:
     return parts[""].request.intent == "CLOSE" or (ticket.side == "SELL" and not ticket.short_sale)
 
 
-def is_part(order: Order) -> bool:
-    """Whether a block has this order in a venue's place."""
-    return order.ticket.in_block
-
-
 class Judge:
     """What one partition says of its blocks, as it runs."""
 
@@ -131,7 +126,7 @@ def unknown(orders: dict[str, Order]) -> set[str]:
     return {
         name
         for name, order in orders.items()
-        if is_part(order) and b.block_id(order.ticket.strategy_id, order.ticket.signal_id) in lost
+        if order.ticket.in_block and b.block_id(order.ticket.strategy_id, order.ticket.signal_id) in lost
     }
 
 

@@ -126,7 +126,7 @@ def _agrees(world: World, node: Node) -> None:
         world.in_the_end(name in orders, f"{name} was accepted and never started")
     for name, order in orders.items():
         at_venue = known.get(name)
-        if blocks.is_part(order):
+        if order.ticket.in_block:
             blocks.consistent(world, everywhere, name, order)
             continue
         world.tally.add(f"end: {order.status}")
