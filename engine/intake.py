@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct, json, msgpack
 
 from engine.control_commands import Regime
+from engine.expected import field_of, sentence
 from engine.messages import (
     Bar,
     CashMovement,
@@ -54,6 +55,7 @@ _from_msgpack: Final = {verb: msgpack.Decoder(shape, dec_hook=read_number).decod
 
 # Of a number with a point only its length: here it is no text, and nowhere is it a float.
 _plainly: Final = json.Decoder(float_hook=len).decode
+_as_written: Final = json.Decoder(float_hook=str).decode
 
 
 def read(verb: str, payload: bytes, packed: bool = False) -> Any:
@@ -65,7 +67,7 @@ def read(verb: str, payload: bytes, packed: bool = False) -> Any:
     try:
         message = _from_msgpack[verb](payload) if packed else _from_json[verb](payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        return _refusal(error, payload, packed)
+        return _refusal(error, verb, payload, packed)
     if not packed:
         # A key that stands twice is a text that is missing from what was decoded. Counting them costs a third of
         # looking at each; where the count is off, or may be (an escaped quote), a second look tells.
@@ -128,7 +130,7 @@ _CODES: Final = (
 )
 
 
-def _refusal(error: BaseException, payload: bytes, packed: bool) -> Refusal:
+def _refusal(error: BaseException, verb: str, payload: bytes, packed: bool) -> Refusal:
     """msgspec's error as a stable code and a sentence that names the field."""
     text = str(error)
     if isinstance(error, RecursionError):
@@ -138,15 +140,22 @@ def _refusal(error: BaseException, payload: bytes, packed: bool) -> Refusal:
     if not isinstance(error, msgspec.ValidationError):
         kind = "BAD_MSGPACK" if packed else "BAD_JSON"
         return Refusal(kind, f"the message is not one whole {'msgpack' if packed else 'JSON'} value: {text}")
-    field = text.rpartition(" - at `$")[2].rstrip("`").lstrip(".") if " - at `$" in text else ""
-    said = text.partition(" - at `$")[0]
-    named = f"{field}: {said}" if field else said
+    said = field_of(error)[1]
+    named = sentence(error, SHAPES[verb], _undecoded(payload, packed))
     if isinstance(error.__cause__, ValueError) and "decimal" in said:
         return Refusal("BAD_NUMBER", named)
     for words, code in _CODES:
         if words in said:
             return Refusal(code, named)
     return Refusal("WRONG_TYPE", named)
+
+
+def _undecoded(payload: bytes, packed: bool) -> Any:
+    """What was read, where all of it can be: an error may stand before one that is worse."""
+    try:
+        return msgpack.decode(payload) if packed else _as_written(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, TypeError):
+        return None
 
 
 def at(value: datetime | None, now: datetime) -> datetime:

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol, get_args
 import msgspec
 from msgspec import Struct
 
+from engine.expected import sentence
 from engine.values import read_number
 
 MAX_LINE_BYTES: Final = 1 << 20
@@ -177,7 +178,7 @@ def read_params(method: Method, raw: Any) -> Params:
     try:
         return msgspec.convert(raw, method.params, dec_hook=read_number)
     except msgspec.ValidationError as error:
-        raise RpcError(INVALID_PARAMS, f"{method.name}: {error}") from None
+        raise RpcError(INVALID_PARAMS, f"{method.name}: {sentence(error, method.params, raw)}") from None
 
 
 def _close(name: str, methods: Mapping[str, Method]) -> list[str]:

@@ -15,6 +15,7 @@ from rich.json import JSON
 from rich.table import Table
 from rich.text import Text
 
+from adapters.admin.render_decisions import decision_rows
 from adapters.admin.render_explain import explained_for_a_person
 
 Row = dict[str, Any]
@@ -32,6 +33,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
         "timestamp", "ticker", "direction", "size", "price", "subscriber_id", "order_id", "commission", "realized",
         "trade_id", "exchange", "venue",
     ),
+    "decisions": ("at", "answer", "code", "request_id", "reason", "subscriber_id", "signal_id"),
     "dead_letters": ("letter_id", "address", "error", "at", "quarantined", "sender"),
     "actors": ("kind", "actors", "address", "mail", "parts", "failures", "quarantined", "due", "changed_in_batch"),
 }  # fmt: skip
@@ -42,7 +44,8 @@ _STYLES: Final = {
     **dict.fromkeys(("FILLED", "ACTIVE", "UP", "RUNNING", "ok", "ACCEPTED", "BUY", "True"), "green"),
     **dict.fromkeys(("WORKING", "PARTIALLY_FILLED", "SUBMITTING", "NEW"), "cyan"),
     **dict.fromkeys(
-        ("PENDING_CANCEL", "PENDING_REPLACE", "PAUSED", "DRAINING", "degraded", "EXPIRED", "CAUTION"), "yellow"
+        ("PENDING_CANCEL", "PENDING_REPLACE", "PAUSED", "DRAINING", "degraded", "EXPIRED", "CAUTION", "INVALID"),
+        "yellow",
     ),
     **dict.fromkeys(("REJECTED", "UNKNOWN", "DENIED", "DOWN", "KILLED", "CLOSED", "SELL", "False", "EMERGENCY"), "red"),
     "CANCELED": "dim",
@@ -65,6 +68,8 @@ def rendered(method: str, result: Any, width: int) -> RenderableType:
     """An answer as something to print at this width."""
     if method == "methods":
         return _methods(result)
+    if method == "decisions" and isinstance(result, list):
+        result = decision_rows(result)
     if method == "explain" and isinstance(result, list):
         return explained_for_a_person(result, width)
     if method == "journal" and isinstance(result, list):

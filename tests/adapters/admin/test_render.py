@@ -74,6 +74,41 @@ def test_nothing_is_wider_than_the_terminal(method: str, result: Any, width: int
     assert max(map(len, shown(method, result, width).splitlines())) <= width
 
 
+AT = "2026-01-05T14:30:00.000004Z"
+IDS = {"request_id": "r-1", "signal_id": "s-1", "subscriber_id": "alice"}
+OUTCOME = {"request_id": "c-1", "status": "DENIED", "code": "ORDER_CLOSED", "reason": "is FILLED", "orders": []}
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (
+            {"type": "RequestAccepted", **IDS, "tickets": [ORDER], "figures": {"price": "1"}},
+            ["ACCEPTED", "r-1", "SELL 10 MSFT", "alice"],
+        ),
+        (
+            {"type": "RequestDenied", **IDS, "code": "OFF_LOT", "reason": "quantity: 1.5, lot_size 1"},
+            ["DENIED", "OFF_LOT", "r-1", "quantity: 1.5, lot_size 1", "alice"],
+        ),
+        (
+            {"type": "InputRefused", "subject": "exec.in.x", "code": "BAD_JSON", "reason": "no JSON", "excerpt": "{"},
+            ["INVALID", "BAD_JSON", "exec.in.x: no JSON"],
+        ),
+        (
+            {"type": "CommandDecided", "subscriber_id": "alice", "outcome": OUTCOME},
+            ["DENIED", "ORDER_CLOSED", "c-1", "is FILLED", "alice"],
+        ),
+        ({"type": "TargetsDecided", **IDS, "status": "NOOP", "reason": "NOOP: all is met"}, ["NOOP", "all is met"]),
+        ({"type": "TargetReached", **IDS, "symbol": "MSFT"}, ["DONE", "MSFT"]),
+        ({"type": "TargetSteered", **IDS, "sentence": "10 missing"}, ["STEERED", "10 missing"]),
+        ({"type": "TargetFailed", **IDS, "code": "TIME_OVER", "reason": "it is over"}, ["FAILED", "TIME_OVER"]),
+    ],
+)
+def test_a_decision_is_a_row_with_its_answer_and_its_reason(event: dict[str, Any], expected: list[str]) -> None:
+    narrow = shown("decisions", [{"sequence": 1, "index": 0, "decision": {"at": AT, **event}}], 120)
+    assert [word for word in expected if word not in narrow] == []
+
+
 def test_an_order_id_is_whole_at_80_columns_and_its_status_is_there() -> None:
     narrow = shown("orders", [ORDER], 80)
     assert ORDER["order_id"] in narrow
