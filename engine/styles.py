@@ -6,7 +6,7 @@ from typing import Final
 
 from engine.draft import Draft
 from engine.instructions import PLAIN_TYPES, RESTING, SHOWN
-from engine.plan import HINTS, Style
+from engine.plan import HINTS, ExecutionPlan, Style
 from engine.specification import down
 from engine.values import ONE, multiply
 
@@ -20,16 +20,20 @@ _STYLES: Final[dict[str, Style]] = {
     "SNIPER": "SNIPER",
     "ADAPTIVE": "ADAPTIVE",
 }
+_CLIPPED: Final = frozenset({"POV", "ICEBERG", "SNIPER"})
+"""Algorithms whose children have one size: of the chunk count, or else of what may be seen."""
 HINTS_OF: Final[dict[Style, frozenset[str]]] = {
     "TWAP": frozenset({"execution_urgency", "chunk_count_hint", "chunk_distribution"}),
-    "VWAP": frozenset({"execution_urgency", "chunk_count_hint"}),
-    "POV": frozenset({"execution_urgency"}),
-    "IMPLEMENTATION_SHORTFALL": frozenset({"execution_urgency", "chunk_count_hint"}),
-    "ICEBERG": frozenset({"visibility_preference"}),
-    "SNIPER": frozenset({"execution_urgency"}),
-    "ADAPTIVE": frozenset({"execution_urgency", "visibility_preference", "chunk_count_hint"}),
+    "VWAP": frozenset({"execution_urgency", "chunk_count_hint", "chunk_distribution"}),
+    "POV": frozenset({"execution_urgency", "visibility_preference", "chunk_count_hint", "chunk_distribution"}),
+    "IMPLEMENTATION_SHORTFALL": frozenset({"execution_urgency", "chunk_count_hint", "chunk_distribution"}),
+    "ICEBERG": frozenset({"visibility_preference", "chunk_count_hint", "chunk_distribution"}),
+    "SNIPER": frozenset({"execution_urgency", "visibility_preference", "chunk_count_hint"}),
+    "ADAPTIVE": frozenset({"execution_urgency", "visibility_preference", "chunk_count_hint", "chunk_distribution"}),
 }
 """What each of our algorithms makes use of, beside the style itself."""
+_UNSHAPED: Final = frozenset({"POV", "IMPLEMENTATION_SHORTFALL", "ICEBERG"})
+"""Algorithms that can make chunks UNIFORM, and that WEIGHTED says nothing to."""
 _TIMED: Final = frozenset({"TWAP", "VWAP", "IMPLEMENTATION_SHORTFALL", "ADAPTIVE"})
 """Algorithms that spread an order over time, and so must know when it ends."""
 
@@ -98,10 +102,23 @@ def hints(draft: Draft) -> None:
             _native_hint(draft, name, str(value))
         elif draft.style is None:
             draft.note(field, "hint not used", draft.passed_over)
-        elif name == "preferred_execution_style" or name in HINTS_OF[draft.style]:
-            draft.note(field, "hint used", f"by {draft.style}")
+        elif why := _useless(draft.plan, draft.style, name):
+            draft.note(field, "hint not used", why)
         else:
-            draft.note(field, "hint not used", f"{draft.style} has no use for it")
+            draft.note(field, "hint used", f"by {draft.style}")
+
+
+def _useless(plan: ExecutionPlan, style: Style, name: str) -> str | None:
+    """Why an algorithm of ours makes no use of a hint, or None where it does."""
+    if name == "preferred_execution_style":
+        return None
+    if name not in HINTS_OF[style]:
+        return f"{style} has no use for it"
+    if name == "chunk_distribution" and style in _UNSHAPED and plan.chunk_distribution == "WEIGHTED":
+        return f"{style} has a course of its own"
+    if name == "visibility_preference" and style in _CLIPPED and plan.chunk_count_hint is not None:
+        return "chunk_count_hint says how large its children are"
+    return None
 
 
 def _native_hint(draft: Draft, name: str, value: str) -> None:

@@ -7,18 +7,23 @@ from decimal import Decimal
 from typing import Any, get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import json
 from msgspec.structs import replace
 
+from engine.algos.contract import Algorithm
+from engine.algos.start import Begun, begin
 from engine.config import InstrumentSpec
 from engine.instructions import Instructions, Membership
 from engine.messages import ExecutionRequest
-from engine.plan import HINTS, ExecutionPlan
+from engine.plan import HINTS, ExecutionPlan, Style
 from engine.refusal import Refusal
 from engine.reports import Capabilities, NativeAlgo
 from engine.specification import Specification
 from engine.translate import translate
 from engine.values import GroupKind, OrderType, TimeInForce
+from tests.engine.algos.world import parent
 from tests.engine.test_plan import PATIENT, URGENT, decode
 
 D = Decimal
@@ -61,6 +66,15 @@ BROKER = Capabilities(
     ),
 )
 PLAN_ID = "EXP_20251201_143450_pqr901"
+ALGORITHMS: dict[Style, Algorithm] = {
+    "TWAP": "TWAP",
+    "VWAP": "VWAP",
+    "POV": "POV",
+    "IMPLEMENTATION_SHORTFALL": "IS",
+    "ICEBERG": "ICEBERG",
+    "SNIPER": "SNIPER",
+    "ADAPTIVE": "ADAPTIVE",
+}
 
 
 def request(**fields: Any) -> ExecutionRequest:
@@ -294,6 +308,46 @@ def test_a_hint_that_is_passed_over_says_why(fields: dict[str, Any], session_end
     assert found.style is None
     (note,) = (note for note in found.honoured if note.how == "hint not used")
     assert words in note.why
+
+
+_HINTED: dict[str, list[Any]] = {
+    "chunk_count_hint": [None, 3, 7],
+    "chunk_distribution": [None, "UNIFORM", "WEIGHTED"],
+    "visibility_preference": [None, D(0), D(1)],
+}
+
+
+@pytest.mark.parametrize("style", ALGORITHMS)
+@given(st.fixed_dictionaries({name: st.sampled_from(values) for name, values in _HINTED.items()}))
+def test_a_hint_that_is_said_not_to_be_used_changes_nothing_of_what_its_algorithm_does(
+    style: Style, hints: dict[str, Any]
+) -> None:
+    plan = {"preferred_execution_style": style, **WINDOW, **hints}
+    found = at(PAPER, request(**LIMIT, plan=plan))
+    for name in (name for name, value in hints.items() if value is not None):
+        used = told(found)[f"plan.{name}"] == "hint used"
+        without = _tactic(style, plan | {name: None})
+        if not used:
+            assert without == _tactic(style, plan), name
+
+
+@pytest.mark.parametrize("style", ALGORITHMS)
+@pytest.mark.parametrize("name", ["chunk_count_hint", "chunk_distribution"])
+def test_a_hint_that_alone_changes_what_its_algorithm_does_is_said_to_be_used(style: Style, name: str) -> None:
+    for value in _HINTED[name][1:]:
+        plan = {"preferred_execution_style": style, **WINDOW, name: value}
+        changes = _tactic(style, plan) != _tactic(style, plan | {name: None})
+        how = told(at(PAPER, request(**LIMIT, plan=plan)))[f"plan.{name}"]
+        if changes:
+            assert how == "hint used", value
+
+
+def _tactic(style: Style, plan: dict[str, Any]) -> Any:
+    """What an algorithm begins with."""
+    found = begin(ExecutionPlan(plan_id=PLAN_ID, **plan), ALGORITHMS[style], parent())
+    assert isinstance(found, Begun)
+    visible = found.works.visibility if style == "ADAPTIVE" else None
+    return found.works.tactic, visible
 
 
 @pytest.mark.parametrize(
