@@ -18,6 +18,7 @@ import msgspec
 
 from engine import intake
 from engine.config import Config, OtherVenue, PaperVenue
+from engine.control_settings import DEFAULT_REGIMES
 from engine.messages import Subscriber
 from engine.refusal import Refusal
 from engine.sanity import Problem, key_path, problems
@@ -71,6 +72,8 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
     """
     raw = _read(path)
     sources = _override(raw, environ)
+    if isinstance(regimes := raw.get("regimes"), dict):
+        raw["regimes"] = {name: _completed(name, table) for name, table in regimes.items()}
     found: list[Problem] = []
     config = _decode(raw, Config, (), found)
     if not found:
@@ -81,6 +84,14 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
     for name, table in config.subscribers.items():
         subscriber(path, name, table)
     return config
+
+
+def _completed(name: str, table: Any) -> Any:
+    """A table of [regimes] with the defaults of this regime for what it leaves out."""
+    if name not in DEFAULT_REGIMES or not isinstance(table, dict):
+        return table
+    default = msgspec.structs.asdict(DEFAULT_REGIMES[name])
+    return {key: value for key, value in default.items() if value is not None} | table
 
 
 def subscriber(path: Path | str, name: str, raw: Mapping[str, Any]) -> Subscriber:

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from adapters.settings import SettingsError, load, section
 from engine.config import Config, OtherVenue, PaperVenue, Section, instrument, route
+from engine.control_settings import DEFAULT_REGIMES
 from engine.sanity import Problem
 from engine.values import Number
 
@@ -64,6 +66,17 @@ def test_the_shipped_file_takes_crypto_by_environment_alone() -> None:
 
 def test_an_empty_file_is_the_default_and_refuses_everything(write) -> None:
     assert load(write(""), {}) == Config()
+
+
+def test_what_a_regime_leaves_out_is_as_that_regime_has_it_by_default(write) -> None:
+    config = load(write('[regimes.CAUTION]\nrate_factor = "0.9"\n[regimes.EMERGENCY]\nmax_urgency = "0.5"'), {})
+    assert config.regimes == {
+        "CAUTION": replace(DEFAULT_REGIMES["CAUTION"], rate_factor=Decimal("0.9")),
+        "EMERGENCY": replace(DEFAULT_REGIMES["EMERGENCY"], max_urgency=Decimal("0.5")),
+    }
+    (line,) = said(write("[regimes.EMERGENCY]\nallow_new_risk = true"))
+    assert "regimes.EMERGENCY.cancel_working" in line
+    assert len(said(write("regimes = 1"))) == len(said(write("[regimes]\nCAUTION = 1"))) == 1
 
 
 @pytest.mark.parametrize("text", ["0.1", '"0.1"', "0.10", "1e-1", "0.1_0"])
