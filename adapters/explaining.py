@@ -21,6 +21,7 @@ from engine.work import PREFIX, WorkStarted
 
 MAX_ENTRIES: Final = 100
 """Batches in which the start of an accepted order is looked for: it is mail of that batch."""
+NO_REQUEST: Final = "`attach decisions` lists them, and what was INVALID, which is no request"
 MAX_DECISIONS: Final = 100
 """A signal is decided once for each who follows it."""
 
@@ -28,9 +29,9 @@ MAX_DECISIONS: Final = 100
 async def explanations(
     reader: Reader, request_id: str, subscriber: str | None = None, limit: int = 20
 ) -> list[Explanation]:
-    """Every decision on a request, newest first."""
+    """Every decision on a request, oldest first: what became of a set of targets follows on how it was decided."""
     where = {"request_id": request_id} | ({} if subscriber is None else {"subscriber_id": subscriber})
-    found = await reader.decisions(limit=limit, **where)
+    found = await reader.decisions(limit=limit, oldest=True, **where)
     regimes = await reader._ask(_regimes)
     told = []
     entry: tuple[int, list[tuple[str, Event]]] = (0, [])
@@ -106,7 +107,7 @@ def run_explain(folder: Path, request_id: str, subscriber: str | None, as_json: 
         return _complain(str(error))
     if not found:
         whose = "" if subscriber is None else f" for subscriber {subscriber}"
-        return _complain(f"there is no decision on request {request_id!r}{whose} in {folder}")
+        return _complain(f"there is no decision on request {request_id!r}{whose} in {folder}; {NO_REQUEST}")
     if as_json:
         sys.stdout.write(json.encode(found).decode() + "\n")
     else:

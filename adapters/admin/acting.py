@@ -113,7 +113,19 @@ async def kill(context: Context, params: Switch, peer: Peer) -> dict[str, Any]:
     """Stops trading, all or of one scope: refuses every request and cancels what is open. Survives a restart."""
     scope, name = params.scope()
     outcome = await context.ask("desk/main", Kill(reason=params.reason, by=peer.by, scope=scope, name=name))
-    return {"state": "KILLED", "said": outcome.reason}
+    return {"state": "KILLED", "said": f"{outcome.reason}{await _unheard_of(context, scope, name)}"}
+
+
+async def _unheard_of(context: Context, scope: Scope, name: str) -> str:
+    """What a person should hear who killed a name that nothing here has: it holds, and may be misspelt."""
+    rules = context.engine.rules
+    if scope == "venue":
+        unknown = name not in rules.venues
+    elif scope == "symbol":
+        unknown = rules.symbols.isdisjoint((name, name.partition(":")[2]))
+    else:
+        unknown = scope != "firm" and not await context.parts(f"{scope}/{name}")
+    return f". No {scope} {name} is known here: look whether that is its name" if unknown else ""
 
 
 async def resume(context: Context, params: Switch, peer: Peer) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 
 from adapters.admin.context import Context
 from adapters.admin.protocol import NOT_FOUND, NoParams, Params, Peer, RpcError
-from adapters.explaining import MAX_DECISIONS, explanations
+from adapters.explaining import MAX_DECISIONS, NO_REQUEST, explanations
 from engine.control_commands import DeclareRegime, EndOverride, GrantOverride, Rearm, Restrict
 from engine.control_settings import RegimeName
 from engine.controls import Controls, SoftCode
@@ -155,5 +155,5 @@ async def explain(context: Context, params: Explained, peer: Peer) -> list[Any]:
     """Why a request or a set of targets was answered as it was: sizing, plan, regime, every check with its figures."""
     found = await context.look(explanations(context.reader, params.request_id, params.subscriber, params.limit))
     if not found:
-        raise RpcError(NOT_FOUND, f"there is no decision on request {params.request_id!r}; `decisions` lists them")
+        raise RpcError(NOT_FOUND, f"there is no decision on request {params.request_id!r}; {NO_REQUEST}")
     return list(found)

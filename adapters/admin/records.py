@@ -244,6 +244,6 @@ async def decisions(context: Context, params: Decisions, peer: Peer) -> list[dic
         "signal_id": params.signal_id,
         "code": params.code,
     }
-    where = {name: value for name, value in named.items() if value is not None}
+    where: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     found = await context.look(context.reader.decisions(limit=params.limit, **where))
     return [{"sequence": one.sequence, "index": one.place, "decision": one.event} for one in found]

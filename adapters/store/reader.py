@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Concatenate, Final, NamedTuple, ParamSpec, Self, TypeVar, Union
+from typing import Any, Concatenate, Final, Literal, NamedTuple, ParamSpec, Self, TypeVar, Union
 
 from msgspec import Struct, convert, json, msgpack
 
@@ -145,11 +145,11 @@ class Reader:
         rows = await self._ask(_parts, "cash", subscriber_id, limit)
         return [Purse(address[11:], _balance(state)) for address, state in rows]
 
-    async def decisions(self, *, limit: int = 20, **where: Any) -> list[Decision]:
-        """Answers to requests, newest first (`request_id="r-1"`, `code="NO_PRICE"`, …), as the journal has them."""
+    async def decisions(self, *, limit: int = 20, oldest: bool = False, **where: Any) -> list[Decision]:
+        """Answers to requests (`request_id="r-1"`, `code="NO_PRICE"`, …), newest or oldest first, as they were made."""
         decided: list[Decision] = []
         entry: tuple[int, list[tuple[str, Event]]] = (0, [])
-        for sequence, place in await self._ask(_decisions, where, limit):
+        for sequence, place in await self._ask(_decisions, where, limit, "ASC" if oldest else "DESC"):
             if entry[0] != sequence:
                 # One entry at a time: it holds a whole batch, of which one event is wanted.
                 entry = sequence, decoded(self.path, sequence, await self._ask(_body, sequence))
@@ -239,10 +239,12 @@ def _parts(connection: sqlite3.Connection, name: str, subscriber_id: str | None,
     return connection.execute(query, (*values, _bounded(limit))).fetchall()
 
 
-def _decisions(connection: sqlite3.Connection, where: Where, limit: int) -> list[tuple[int, int]]:
+def _decisions(
+    connection: sqlite3.Connection, where: Where, limit: int, order: Literal["ASC", "DESC"]
+) -> list[tuple[int, int]]:
     conditions, values = _conditions(connection, "decisions", where)
     clause = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    query = f"SELECT seq, idx FROM decisions {clause} ORDER BY seq DESC, idx DESC LIMIT ?"
+    query = f"SELECT seq, idx FROM decisions {clause} ORDER BY seq {order}, idx {order} LIMIT ?"
     return connection.execute(query, (*values, _bounded(limit))).fetchall()
 
 

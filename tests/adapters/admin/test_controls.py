@@ -93,10 +93,29 @@ async def test_the_controls_are_switched_by_name_shown_and_kept(tmp_path: Path) 
     assert (nothing.returncode, "there is no decision" in nothing.stderr) == (1, True)
 
 
+async def test_a_kill_of_a_name_that_nothing_has_holds_and_says_so(tmp_path: Path) -> None:
+    async with living(tmp_path) as daemon:
+        await trade(daemon)
+        with client(daemon) as asking:
+            for scope, known, misspelt in [
+                ("venue", "paper", "papr"),
+                ("subscriber", "alice", "alcie"),
+                ("strategy", "", "rear"),
+                ("symbol", "XNAS:AAPL", "APPL"),
+            ]:
+                said = asking.call("kill", reason="odd", **{scope: misspelt})["said"]
+                assert said.endswith(f". No {scope} {misspelt} is known here: look whether that is its name")
+                if known:
+                    assert "known here" not in asking.call("kill", reason="odd", **{scope: known})["said"]
+            assert "venue/papr" in asking.call("status")["killed_scopes"]
+            assert "known here" not in asking.call("kill", reason="odd")["said"]
+
+
 async def test_a_plan_and_a_set_of_targets_are_told_in_words(tmp_path: Path) -> None:
     async with living(tmp_path) as daemon:
         plan = {"plan_id": "EXP_20260105_143000_abcde", "preferred_execution_style": "TWAP"}
-        worked = (await trade(daemon, plan={**plan, "max_execution_window_minutes": 5}))["request_id"]
+        accepted = await trade(daemon, plan={**plan, "max_execution_window_minutes": 5})
+        worked = accepted["request_id"]
         at = datetime.now(UTC).isoformat()
         body = {"request_id": "q-1", "signal_id": "t-1", "strategy_id": "s", "mode": "PRODUCTION", "scope": "NAMED"}
         body |= {"time_in_force": "GTC", "issued_at": at, "targets": [
@@ -106,11 +125,14 @@ async def test_a_plan_and_a_set_of_targets_are_told_in_words(tmp_path: Path) -> 
         outcome = await asked(daemon, "exec.ask.targets.alice", {**body, "subscriber_id": "alice"})
         assert outcome["status"] == "ACCEPTED"
         # It rests on the worked order, too, so that it is not done before that is over.
-        await until(lambda: "FILLED" in command(tmp_path, "attach", "orders").stdout)
+        with client(daemon) as asking:
+            asking.call("cancel", order_id=accepted["orders"][0])
+        await until(lambda: "DONE" in command(tmp_path, "explain", "q-1").stdout)
         assert await daemon.stop() == 0
     told = command(tmp_path, "explain", "q-1").stdout
     assert re.search(r"target 30; held \d+, 10 with what stays working; 20 missing: BUY 20", " ".join(told.split()))
     assert "SYMBOL_NOT_ALLOWED" in told
+    assert told.index("ACCEPTED") < told.index("DONE")
     assert "XNAS:IBM" in told
     told = command(tmp_path, "explain", worked).stdout
     assert "plan.preferred_execution_style" in told
