@@ -52,14 +52,16 @@ def approved(actor: WorkActor, message: ReplaceApproved, turn: Turn) -> None:
 
 
 def _amend(actor: WorkActor, order: Order, work: Work, message: ReplaceApproved, turn: Turn) -> None:
-    """An order of a group that is out is resized by its group, which resizes the others with it."""
+    """An order that its group has let go is resized by the group, which resizes the others with it."""
     ticket = message.ticket
     held, quantity = work.held, ticket.quantity
     at_venue = held is not None and held.total is not None
     # While it works, the reservation never falls below what children at the venue have.
     reserve = max(order.reserve_price, ticket.reserve_price)
+    # Once its group has let the order go, it is the group that says how large it is: more may not be filled yet.
+    by_group = bool(ticket.group) and held is not None and not held.joining
     # Another price alone leaves the size as it is, which may have changed since that was reviewed.
-    after = order.quantity if at_venue or message.command.quantity is None else quantity
+    after = order.quantity if at_venue or by_group or message.command.quantity is None else quantity
     turn.record(
         work_.WorkAmended(
             **order_.about(order, turn.now),

@@ -6,11 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from engine import reports as r
-from engine.commands import SetStatus
+from engine.commands import MarketMoved, ReplaceApproved, SetStatus
+from engine.messages import ExecutionCommand
+from engine.plan import ExecutionPlan
 from tests.actors.bench import Bench, D
-from tests.actors.linked import Desk, exits, floor
+from tests.actors.linked import PLAN, Desk, exits, floor
 from tests.actors.test_work import tick
 
 
@@ -132,6 +135,31 @@ def test_a_child_is_never_for_more_than_is_entered(desk: Desk, bench: Bench) -> 
     desk.fills("entry", 60)
     assert sum(child.quantity for child in desk.at_venue("profit")) == 90
     assert (desk.order("stop").quantity, desk.reserved) == (100, True)
+
+
+def test_a_child_whose_price_comes_as_it_is_made_larger_is_sent_for_what_is_entered(desk: Desk, bench: Bench) -> None:
+    desk.place("entry", "BRACKET", "PARENT", limit_price="100")
+    exits(desk, "BRACKET", "CHILD")
+    desk.fills("entry", 40)
+    bench.restart()
+    bench.open()
+    stop = desk.order("stop").ticket
+    command = ExecutionCommand(
+        command_id="m-1",
+        subscriber_id="alice",
+        order_id=stop.order_id,
+        quantity=D(90),
+        plan=ExecutionPlan(plan_id=PLAN, action="MODIFY_ORDER"),
+    )
+    bench.quote("AAPL", "94")
+    quote = bench.partition.turn.market.quote("XNAS:AAPL", bench.now)
+    approved = ReplaceApproved(command=command, reply_to="", ticket=replace(stop, quantity=D(90)))
+    assert bench.part("group/alice/g") is None  # It hears of it later.
+    bench.tell(f"order/{stop.order_id}", approved, MarketMoved(data=quote))
+    assert [sent.quantity for sent in bench.sent(r.SubmitOrder)][-1] == 40
+    desk.fills("entry", 60)
+    assert sum(child.quantity for child in desk.at_venue("stop")) == 90
+    assert desk.reserved
 
 
 def test_one_who_may_not_sell_short_may_move_an_exit_after_a_restart(bench: Bench) -> None:
