@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from actors import placing
+from actors.again import PAUSE
 from actors.turn import Turn
 from engine import work as work_
-from engine.commands import CancelOrder, ChildReport
+from engine.algos.contract import Cancel
+from engine.commands import CancelOrder
 from engine.order import Order
 from engine.working import out
 
@@ -50,8 +53,17 @@ def give_up(actor: WorkActor, turn: Turn) -> None:
     turn.alarm("CHILD_UNKNOWN", actor.address, reason)
 
 
-def found(report: ChildReport, turn: Turn) -> None:
-    """A child of an order that is over has turned up: it is cancelled."""
-    child = report.child
-    if report.open and not child.lost and not child.pending and not report.asked:
-        turn.tell(f"order/{child.order_id}", CancelOrder(reason="its parent is over"))
+def gone(order: Order) -> bool:
+    """Whether nothing of an order that is over has turned up, or all of that has ended."""
+    return all(child.lost for child in work_.working(order).children)
+
+
+def chase(actor: WorkActor, turn: Turn) -> None:
+    """Children of an order that is over have turned up: they are cancelled, and again where the venue refuses that."""
+    children = work_.working(actor.parts[""]).children
+    found = [Cancel(child_id=child.order_id) for child in children if not child.lost and not child.pending]
+    actor.wake = turn.now + PAUSE if found else None
+    # Until the venue has said what it is asked, nobody knows what there is to cancel.
+    known = [one for one in found if (child := turn.peek(f"order/{one.child_id}")) is not None and not child.asks]
+    for name in placing.asked(actor.again.due(known, children, turn.now)):
+        turn.tell(f"order/{name}", CancelOrder(reason="its parent is over"))

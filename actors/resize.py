@@ -56,8 +56,10 @@ def to(actor: WorkActor, quantity: Decimal, turn: Turn) -> None:
 def child(actor: WorkActor, before: Order, report: ChildReport, turn: Turn) -> None:
     """A child has answered what was asked of it: what is still wanted is gone on with."""
     known = next((one for one in work_.working(before).children if one.order_id == report.child.order_id), None)
-    if known is None or not known.pending or not before.open or before.cancelling:
+    if known is None or not (known.pending or known.lost) or not before.open or before.cancelling:
         return
+    if report.open and report.child.lost:
+        return  # A person is told; it is seen to when it turns up.
     held = work_.working(actor.parts[""]).held
     if held is None or held.phase != "LAST":
         return

@@ -53,7 +53,7 @@ _MOMENT: Final = LOOK_EVERY / _MOMENTS
 class WorkActor(OrderActor):
     """`order/work-…`: a parent order; the only part of its state is the order, with its `work` in it."""
 
-    __slots__ = ("_again", "_asked", "_counted", "_repriced", "wake")
+    __slots__ = ("_asked", "_counted", "_repriced", "again", "wake")
     ticking = True
 
     def __init__(self, address: str, parts: dict[str, Any]) -> None:
@@ -65,14 +65,19 @@ class WorkActor(OrderActor):
         """The instrument's volume up to which `work.volume` counts."""
         self._repriced: datetime | None = None
         """When children were last asked to change their price."""
-        self._again = Again()
+        self.again = Again()
 
     @property
     def due(self) -> datetime | None:
         order = self.order
-        if order is None or not order.open:
+        if order is None or (not order.open and lost.gone(order)):
             return None
         return self.wake if self._asked else order.updated_at
+
+    @property
+    def done(self) -> bool:
+        order = self.order
+        return order is None or (not order.open and lost.gone(order))
 
     # begin and end
 
@@ -169,6 +174,8 @@ class WorkActor(OrderActor):
         order = self.order
         if order is None or not order.open:
             held.unwatch(self, turn)
+            if order is not None:
+                lost.chase(self, turn)
             return
         work = work_.working(order)
         if work.works is not None:
@@ -210,7 +217,7 @@ class WorkActor(OrderActor):
             return
         if decision.works is works and not actions:
             return
-        due = self._again.due(actions, work.children, turn.now)
+        due = self.again.due(actions, work.children, turn.now)
         if len(due) < len(actions):
             actions, self.wake = due, turn.now + LOOK_EVERY
         pieces, asked = placing.pieces(self, order, work, actions, turn), placing.asked(actions)
@@ -316,8 +323,6 @@ class WorkActor(OrderActor):
             if report.ended:
                 held.stopped(self, report, turn)
         after: Order = self.parts[""]
-        if not after.open:
-            lost.found(report, turn)
         work = work_.working(after)
         if after.open and work.held is not None and not work.children:
             held.child_over(self, after, work, work.held, turn)

@@ -297,3 +297,40 @@ def test_another_price_leaves_the_size_that_is_being_made(desk: Desk, bench: Ben
     replaced(desk, "profit")
     (child,) = desk.at_venue("profit")
     assert (child.quantity, desk.order("profit").quantity, desk.reserved) == (60, 60, True)
+
+
+def test_a_child_that_its_venue_overfilled_is_not_cancelled_again_and_again(desk: Desk, bench: Bench) -> None:
+    desk.place("high", "OUO", side="SELL", limit_price="110")
+    desk.place("low", "OUO", side="SELL", limit_price="105")
+    desk.works("high")
+    desk.works("low")
+    desk.fills("low", 25, "105")
+    for _ in range(10):
+        for _ in range(5):
+            desk.hears("high", r.Snapshot, status="FILLED", quantity=D(100), filled=D(110))
+        desk.hears("high", r.CancelRejected, reason="FILLED")
+    assert len(bench.sent(r.CancelVenueOrder)) <= 2
+    assert desk.at_venue("high")[0].status == "UNKNOWN"
+    assert "ORDER_UNKNOWN" in list(bench.alarms())
+
+
+def test_a_child_that_was_lost_as_it_was_to_be_smaller_is_cut_when_it_turns_up(desk: Desk, bench: Bench) -> None:
+    desk.place("high", "OUO", side="SELL", limit_price="110")
+    desk.place("low", "OUO", side="SELL", limit_price="105")
+    desk.works("high")
+    desk.works("low")
+    desk.fills("low", 25, "105")
+    for _ in range(6):
+        bench.wait(6)
+        bench.quote("AAPL", "100")
+        desk.hears("high", r.NotFound)
+    assert desk.at_venue("high")[0].status == "UNKNOWN"
+    asked = len(bench.sent(r.CancelVenueOrder))
+    for _ in range(3):
+        if len(bench.sent(r.CancelVenueOrder)) > asked:
+            break
+        desk.hears("high", r.Snapshot, status="WORKING", quantity=D(100), limit_price=D(110), filled=D(0))
+    assert len(bench.sent(r.CancelVenueOrder)) == asked + 1
+    desk.cancelled("high")
+    assert [child.quantity for child in desk.at_venue("high")] == [75]
+    assert desk.reserved

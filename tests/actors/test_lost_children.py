@@ -131,3 +131,43 @@ def test_a_lost_child_that_turns_up_is_cancelled(bench: Bench) -> None:
     loses(bench, child)
     tells(bench, child, r.Snapshot, status="WORKING", quantity=D(100), filled=D(0))
     assert len(bench.sent(r.CancelVenueOrder)) == asked + 1
+
+
+def test_a_child_that_turned_up_and_cannot_be_cancelled_is_asked_for_once_a_second(bench: Bench) -> None:
+    name = placed(bench, **STOP, time_in_force="DAY")
+    tick(bench, "95")
+    child = last(bench)
+    tells(bench, child, r.Accepted, venue_order_id="V1")
+    loses(bench, child)
+    bench.wait(86400)
+    assert order(bench, name).status == "EXPIRED"
+    tells(bench, child, r.CancelRejected, reason="not now")
+    for second in range(5):
+        asked = len(bench.sent(r.CancelVenueOrder))
+        for _ in range(5):
+            tells(bench, child, r.Snapshot, status="WORKING", quantity=D(100), filled=D(0))
+            tells(bench, child, r.CancelRejected, reason="not now")
+        assert len(bench.sent(r.CancelVenueOrder)) <= asked + 1, second
+        bench.wait(1)
+        assert len(bench.sent(r.CancelVenueOrder)) <= asked + 2, second
+    tells(bench, child, r.Snapshot, status="WORKING", quantity=D(100), filled=D(0))
+    bench.wait(1)
+    tells(bench, child, r.Canceled, reason="as asked", filled=D(0))
+    assert (order(bench, child).status, order(bench, name).working) == ("CANCELED", 0)
+    # Over, and nothing of it may still be filled: it leaves memory.
+    assert f"order/{name}" not in bench.partition.actors
+
+
+def test_a_child_whose_venue_counts_more_than_it_was_for_is_not_cancelled_again_and_again(bench: Bench) -> None:
+    placed(bench, **STOP, time_in_force="DAY")
+    tick(bench, "95")
+    child = last(bench)
+    tells(bench, child, r.Accepted, venue_order_id="V1")
+    loses(bench, child)
+    bench.wait(86400)
+    before = len(bench.sent(r.CancelVenueOrder))
+    for _ in range(20):
+        tells(bench, child, r.CancelRejected, reason="FILLED")
+        tells(bench, child, r.Snapshot, status="FILLED", quantity=D(100), filled=D(110))
+    assert len(bench.sent(r.CancelVenueOrder)) <= before + 1
+    assert order(bench, child).status == "UNKNOWN"
