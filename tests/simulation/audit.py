@@ -314,6 +314,7 @@ class Audit:
         booked = [event.fill for _, _, _, event in disk.events if isinstance(event, e.FillBooked)]
         self.fills = {(fill.venue, fill.execution_id) for fill in booked}
         self.groups.remember(((address, event) for _, _, address, event in disk.events), self.requests)
+        self.parents.remember((address, event) for _, _, address, event in disk.events)
         self.verify(disk)
 
     def verify(self, disk: Disk) -> None:

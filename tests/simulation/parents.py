@@ -6,7 +6,7 @@ and from what the client asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -31,9 +31,10 @@ States = Mapping[str, Mapping[str, Any]]
 
 
 class Parent(NamedTuple):
-    """A parent as it was accepted: what was asked for, and the market at that moment."""
+    """A parent as it was accepted: what was asked for (`first`) and is by now, and the market at that moment."""
 
     ticket: Ticket
+    first: ExecutionRequest
     asked: ExecutionRequest
     at: datetime
     mark: Decimal | None
@@ -97,7 +98,7 @@ class Parents:
             must(asked is not None, f"{key}: worked, and nobody asked")
             assert asked is not None
             price = None if mark is None else mark.price
-            self.known[ticket.order_id] = Parent(ticket, asked, at, price, self._heard(ticket.instrument))
+            self.known[ticket.order_id] = Parent(ticket, asked, asked, at, price, self._heard(ticket.instrument))
             self.most[ticket.order_id] = ticket.quantity
 
     def _heard(self, instrument: str) -> int:
@@ -131,7 +132,7 @@ class Parents:
                         plan=aim.plan,
                         issued_at=event.at,
                     )
-                    self.known[ticket.order_id] = Parent(ticket, asked, *self.arrivals[whose])
+                    self.known[ticket.order_id] = Parent(ticket, asked, asked, *self.arrivals[whose])
                     self.most[ticket.order_id] = ticket.quantity
                     self.tally.add("targets: worked")
 
@@ -146,11 +147,7 @@ class Parents:
                 self.tally.add("work: late fill")
             case w.WorkAmended():
                 self.tally.add("work: amended")
-                self.most[event.order_id] = max(self.most[event.order_id], event.quantity)
-                known = self.known[event.order_id]
-                if event.command_id and known.asked.limit_price is not None:
-                    asked = structs.replace(known.asked, limit_price=event.limit_price)
-                    self.known[event.order_id] = known._replace(asked=asked)
+                self._amended(event)
             case w.WorkEnded():
                 self._ended(event, live[f"order/{event.order_id}"][""])
             case e.OrderStarted():
@@ -166,6 +163,22 @@ class Parents:
                 must(not live[f"order/{event.order_id}"][""].cancelling, f"{event.order_id} was cancelled: {event}")
             case e.ChildSent() if event.client_order_id in self.parent_of:
                 self._sent(event, live)
+
+    def remember(self, journal: Iterable[tuple[str, e.Event]]) -> None:
+        """Begins again from what is durable: what clients changed and was lost in a crash was never changed."""
+        for name, known in self.known.items():
+            self.known[name] = known._replace(asked=known.first)
+            self.most[name] = known.ticket.quantity
+        for _, event in journal:
+            if isinstance(event, w.WorkAmended):
+                self._amended(event)
+
+    def _amended(self, event: w.WorkAmended) -> None:
+        self.most[event.order_id] = max(self.most[event.order_id], event.quantity)
+        known = self.known[event.order_id]
+        if event.command_id and known.asked.limit_price is not None:
+            asked = structs.replace(known.asked, limit_price=event.limit_price)
+            self.known[event.order_id] = known._replace(asked=asked)
 
     def _moved(self, event: w.WorkMoved, order: Order) -> None:
         if order.cancelling and order.work is not None and order.work.works is not None:
