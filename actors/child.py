@@ -12,6 +12,7 @@ from engine import events as e
 from engine import order as order_
 from engine.commands import ChildReport, GiveBack, ReplaceChild, Reprice
 from engine.order import Order
+from engine.specification import stricter
 from engine.values import ZERO, subtract
 from engine.working import Piece
 
@@ -73,13 +74,17 @@ def reprice(actor: OrderActor, message: Reprice, turn: Turn) -> None:
         # Until the venue has answered, the parent is not to ask again.
         report(actor, order, order, ZERO, turn, pending=not resting)
         return
-    ticket = replace(order.ticket, quantity=message.quantity, limit_price=message.limit_price)
+    limit, parent = message.limit_price, turn.peek(f"order/{order.ticket.parent}")
+    if limit is not None and parent is not None and parent.limit_price is not None:
+        # The parent may have become stricter since it asked.
+        limit = stricter(order.ticket.side, limit, parent.limit_price)
+    ticket = replace(order.ticket, quantity=message.quantity, limit_price=limit)
     actor.record(
         e.ReplaceRequested(
             **order_.about(order, turn.now),
             command_id="",
             quantity=message.quantity,
-            limit_price=message.limit_price,
+            limit_price=limit,
             reserve_price=order.reserve_price,
         ),
         turn,
@@ -91,6 +96,6 @@ def reprice(actor: OrderActor, message: Reprice, turn: Turn) -> None:
             client_order_id=actor.id,
             venue_order_id=order.venue_order_id,
             quantity=message.quantity,
-            limit_price=message.limit_price,
+            limit_price=limit,
         ),
     )

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from engine import reports as r
-from engine.commands import MarketMoved, ReplaceApproved, SetStatus
+from engine.commands import MarketMoved, ReplaceApproved, Reprice, SetStatus
 from engine.messages import ExecutionCommand
 from engine.plan import ExecutionPlan
 from tests.actors.bench import Bench, D
@@ -44,6 +44,20 @@ def test_the_price_of_a_leg_at_the_venue_is_replaced_there(desk: Desk, bench: Be
     assert (desk.order("profit").limit_price, desk.at_venue("profit")[0].limit_price) == (108, 108)
     desk.fills("profit", 100, "108")
     assert (desk.status("profit"), desk.status("stop"), desk.reserved) == ("FILLED", "CANCELED", True)
+
+
+@pytest.mark.parametrize(("side", "first", "then"), [("BUY", 105, 104), ("SELL", 108, 109)])
+def test_a_price_that_was_made_stricter_since_is_what_the_venue_is_asked_for(
+    desk: Desk, bench: Bench, side: str, first: int, then: int
+) -> None:
+    desk.place("leg", "OCO", side=side, limit_price="103" if side == "BUY" else "110")
+    desk.works("leg")
+    assert desk.modify("leg", limit_price=D(then)).status == "ACCEPTED"
+    replaced(desk, "leg")
+    # What the parent wanted before that reaches its child only now.
+    bench.tell(f"order/{desk.at_venue('leg')[0].ticket.order_id}", Reprice(quantity=D(90), limit_price=D(first)))
+    asked = bench.sent(r.ReplaceVenueOrder)[-1]
+    assert (asked.quantity, asked.limit_price) == (90, then)
 
 
 def test_where_the_venue_replaces_nothing_it_is_sent_anew_at_the_new_price(bench: Bench) -> None:

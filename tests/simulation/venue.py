@@ -280,6 +280,7 @@ class ScriptedVenue:
 
     def _fill(self, order: VenueOrder, now: datetime, whole: bool = False, late: bool = False) -> None:
         chance, leaves = self.chance, order.quantity - order.filled
+        whole = whole or order.sent.time_in_force == "FOK"
         part = leaves if whole or chance.random() < 0.4 or leaves <= 1 else Decimal(chance.randint(1, int(leaves)))
         over = self.traits.overfills and part == leaves and self._whim("overfills", 0.25)
         if over:
