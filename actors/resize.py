@@ -58,7 +58,8 @@ def child(actor: WorkActor, before: Order, report: ChildReport, turn: Turn) -> N
     known = next((one for one in work_.working(before).children if one.order_id == report.child.order_id), None)
     if known is None or not (known.pending or known.lost) or not before.open or before.cancelling:
         return
-    if report.open and report.child.lost:
+    at_work = turn.peek(f"order/{report.child.order_id}")
+    if report.open and at_work is not None and at_work.status == "UNKNOWN":
         return  # A person is told; it is seen to when it turns up.
     held = work_.working(actor.parts[""]).held
     if held is None or held.phase != "LAST":

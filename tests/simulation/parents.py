@@ -82,7 +82,9 @@ class Parents:
         """The largest quantity that a parent ever had."""
         self.placed: dict[str, Any] = {}
         self.withdrawn: dict[str, datetime] = {}
-        """When children of what is cancelled were asked to end, in this process."""
+        """When children of what is cancelled or over were asked to end, in this process."""
+        self.cancelled: set[str] = set()
+        """Children that were ever asked to end."""
         self.arrivals: dict[tuple[str, str, str], tuple[datetime, Decimal | None, int]] = {}
         """When the targets of a subscriber's signal for an instrument were decided, and the market then."""
 
@@ -159,6 +161,8 @@ class Parents:
                 parent = self.known[self.parent_of[event.order_id]]
                 why = parent.past(event.limit_price)
                 must(not why, f"{event.order_id} of {parent.ticket.order_id} is repriced: {why}")
+            case e.CancelRequested() if event.order_id in self.parent_of:
+                self._cancelled(event, live)
             case e.OrderResent():
                 must(not live[f"order/{event.order_id}"][""].cancelling, f"{event.order_id} was cancelled: {event}")
             case e.ChildSent() if event.client_order_id in self.parent_of:
@@ -183,10 +187,7 @@ class Parents:
     def _moved(self, event: w.WorkMoved, order: Order) -> None:
         if order.cancelling and order.work is not None and order.work.works is not None:
             for child in event.asked:
-                before = self.withdrawn.get(child)
-                soon = before is not None and timedelta() <= event.at - before < timedelta(seconds=1)
-                must(not soon, f"{child} is asked to end at {event.at}, and was at {before}")
-                self.withdrawn[child] = event.at
+                self._withdrawn(child, event.at)
         if not event.placed:
             return
         name, parent = event.order_id, self.known[event.order_id]
@@ -238,6 +239,19 @@ class Parents:
         self.in_time(event.client_order_id, event.at, "sent")
         order: Order = live[f"order/{name}"][""]
         must(order.open, f"{event.client_order_id} is sent, and {name} is {order.status}")
+
+    def _cancelled(self, event: e.CancelRequested, live: States) -> None:
+        self.cancelled.add(event.order_id)
+        over = not live[f"order/{self.parent_of[event.order_id]}"][""].open
+        if over and event.reason == "its parent is over":
+            self._withdrawn(event.order_id, event.at)
+
+    def _withdrawn(self, child: str, at: datetime) -> None:
+        """What a venue refuses to cancel is not asked for at the speed of the network."""
+        before = self.withdrawn.get(child)
+        soon = before is not None and timedelta() <= at - before < timedelta(seconds=1)
+        must(not soon, f"{child} is asked to end at {at}, and was at {before}")
+        self.withdrawn[child] = at
 
     def in_time(self, child: str, at: datetime, what: str) -> None:
         """Nothing of a child goes out at the end of its parent or after it."""
@@ -300,7 +314,8 @@ class Parents:
             must(order.working == lost, f"{name} is over, and reserves {order.working} for {theirs}")
             for child in open_:
                 known = child.status in ("WORKING", "PARTIALLY_FILLED")
-                must(not known, f"{name} is over, and {child.ticket.order_id} works on: {child}")
+                asked = child.ticket.order_id in self.cancelled
+                must(asked or not known, f"{name} is over, and {child.ticket.order_id} works on: {child}")
             return
         must(set(pieces) == theirs, f"{name} counts as open {set(pieces)}, open are {theirs}")
         for child in open_:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from decimal import Decimal
+from decimal import Decimal, Inexact, localcontext
 from typing import TYPE_CHECKING, Any
 
 from actors.registry import key_of
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ZERO = Decimal(0)
 QUOTES_EVERY = timedelta(seconds=5)
 PATIENCE = timedelta(minutes=3)
+DIGITS = 120
 ROUNDS = 10_000
 """More than a settled world needs: past it, something goes round in circles."""
 
@@ -199,7 +200,14 @@ def _journal(world: World, name: str) -> list[Any]:
 
 
 def _books(world: World) -> None:
-    """Cash and positions are the opening balance, the movements, and the fills: to the cent."""
+    """Cash and positions are the opening balance, the movements, and the fills: to the last digit, of which the average
+    price of a block may have many."""
+    with localcontext() as exact:
+        exact.prec, exact.traps[Inexact] = DIGITS, True
+        _summed(world)
+
+
+def _summed(world: World) -> None:
     cash: dict[tuple[str, str], Decimal] = {}
     held: dict[tuple[str, str], Decimal] = {}
     seen: set[str] = set()
