@@ -303,6 +303,7 @@ class Audit:
         self._keys = set(self.outcomes)
         self._signals.clear()
         self.parents.withdrawn.clear()
+        self.parents.chased.clear()
 
     def booted(self, partition: Partition, disk: Disk, sequence: int) -> None:
         """What was hydrated, and what is on disk, equals the fold of the durable journal."""

@@ -82,9 +82,13 @@ class Parents:
         """The largest quantity that a parent ever had."""
         self.placed: dict[str, Any] = {}
         self.withdrawn: dict[str, datetime] = {}
-        """When children of what is cancelled or over were asked to end, in this process."""
+        """When children of what is cancelled were asked to end, in this process."""
+        self.chased: dict[str, datetime] = {}
+        """When children of what is over were asked to end once more, in this process."""
         self.cancelled: set[str] = set()
         """Children that were ever asked to end."""
+        self.refused: set[str] = set()
+        """Children whose venue has refused to cancel them, and that were not asked to end since."""
         self.arrivals: dict[tuple[str, str, str], tuple[datetime, Decimal | None, int]] = {}
         """When the targets of a subscriber's signal for an instrument were decided, and the market then."""
 
@@ -163,6 +167,8 @@ class Parents:
                 must(not why, f"{event.order_id} of {parent.ticket.order_id} is repriced: {why}")
             case e.CancelRequested() if event.order_id in self.parent_of:
                 self._cancelled(event, live)
+            case e.AmendRefused() if event.what == "CANCEL":
+                self.refused.add(event.order_id)
             case e.OrderResent():
                 must(not live[f"order/{event.order_id}"][""].cancelling, f"{event.order_id} was cancelled: {event}")
             case e.ChildSent() if event.client_order_id in self.parent_of:
@@ -187,7 +193,7 @@ class Parents:
     def _moved(self, event: w.WorkMoved, order: Order) -> None:
         if order.cancelling and order.work is not None and order.work.works is not None:
             for child in event.asked:
-                self._withdrawn(child, event.at)
+                self._paced(self.withdrawn, child, event.at)
         if not event.placed:
             return
         name, parent = event.order_id, self.known[event.order_id]
@@ -241,17 +247,19 @@ class Parents:
         must(order.open, f"{event.client_order_id} is sent, and {name} is {order.status}")
 
     def _cancelled(self, event: e.CancelRequested, live: States) -> None:
-        self.cancelled.add(event.order_id)
-        over = not live[f"order/{self.parent_of[event.order_id]}"][""].open
-        if over and event.reason == "its parent is over":
-            self._withdrawn(event.order_id, event.at)
+        child, over = event.order_id, not live[f"order/{self.parent_of[event.order_id]}"][""].open
+        self.cancelled.add(child)
+        # What the venue has not refused is asked for again with every question about the order.
+        if over and child in self.refused and event.reason == "its parent is over":
+            self._paced(self.chased, child, event.at)
+        self.refused.discard(child)
 
-    def _withdrawn(self, child: str, at: datetime) -> None:
+    def _paced(self, asked: dict[str, datetime], child: str, at: datetime) -> None:
         """What a venue refuses to cancel is not asked for at the speed of the network."""
-        before = self.withdrawn.get(child)
+        before = asked.get(child)
         soon = before is not None and timedelta() <= at - before < timedelta(seconds=1)
         must(not soon, f"{child} is asked to end at {at}, and was at {before}")
-        self.withdrawn[child] = at
+        asked[child] = at
 
     def in_time(self, child: str, at: datetime, what: str) -> None:
         """Nothing of a child goes out at the end of its parent or after it."""
