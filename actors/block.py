@@ -18,7 +18,7 @@ from actors.turn import Turn
 from engine import blocks as b
 from engine import events as e
 from engine import reports as r
-from engine.block import GRAIN, Block, grid, settle, share_out
+from engine.block import GRAIN, Block, lot_for, settle, share_out
 from engine.commands import (
     AskAbout,
     BookFill,
@@ -28,6 +28,7 @@ from engine.commands import (
     CommandDone,
     ReviewReplace,
     SubmitChild,
+    Ticket,
 )
 from engine.control_commands import FollowRegime
 from engine.idempotency import Conflict, compare, fingerprint
@@ -173,7 +174,7 @@ class BlockActor(Actor):
         made: list[blocked.Made] = []
         refused: dict[tuple[Side, bool], Refusal] = {}
         for (side, short), quantity in wanted.items():
-            order = blocked.order(self.id, request, spec, side, short, quantity, len(made), turn)
+            order = blocked.order(self.id, gathered, spec, side, short, quantity, len(made), turn)
             if isinstance(order, Refusal):
                 refused[side, short] = order
             else:
@@ -235,20 +236,23 @@ class BlockActor(Actor):
         )
         order: b.BlockOrder = self.parts[f"o/{order_id}"]
         if not order.working or order.settlements:
-            self._settle(order_id, "FILLED", "", turn)
+            self._settle(order_id, order.ended or "FILLED", order.reason, bool(message.working), turn)
 
     def _released(self, message: ChangeReservation, turn: Turn) -> None:
         turn.record(b.BlockReleased(at=turn.now, block_id=self.id, order_id=message.order_id, working=message.working))
         order: b.BlockOrder = self.parts[f"o/{message.order_id}"]
-        # It may be over with a child that is lost, and still works: what that fills is shared when it is known.
-        if message.ended or (not order.working and (order.tally.quantity or not order.settlements)):
-            self._settle(message.order_id, message.ended or "CANCELED", message.reason, turn)
+        if message.ended or not order.working:
+            ended, reason = (message.ended, message.reason) if message.ended else (order.ended, order.reason)
+            self._settle(message.order_id, ended or "CANCELED", reason, bool(message.working), turn)
 
-    def _settle(self, order_id: str, status: OrderStatus, reason: str, turn: Turn) -> None:
-        """An order is over, or filled after it was: everyone gets a share of what is not yet anybody's."""
+    def _settle(self, order_id: str, status: OrderStatus, reason: str, less: bool, turn: Turn) -> None:
+        """An order is over, or filled after it was: everyone gets a share of what is not yet anybody's. `less`: less of
+        it may fill from now on."""
         order: b.BlockOrder = self.parts[f"o/{order_id}"]
         ticket, tally, request = order.ticket, order.tally, self.parts[""].request
-        wanted = Block(f"{order_id}/{order.settlements}", grid(tally, order.lot), b.claims(self.parts, ticket))
+        claims = b.claims(self.parts, ticket, tally.quantity)
+        lot = lot_for(order.lot, claims, tally)
+        wanted = b.total(claims)
         settled = b.BlockSettled(
             at=turn.now,
             block_id=self.id,
@@ -260,17 +264,27 @@ class BlockActor(Actor):
             side=ticket.side,
             order_id=order_id,
             settlement=order.settlements,
-            status=status,
+            status="FILLED" if tally.quantity >= wanted else status,
             reason=reason,
+            lot=lot,
             tally=tally,
-            parts=settle(wanted, tally),
+            parts=settle(Block(f"{order_id}/{order.settlements}", lot, claims), tally),
         )
         turn.record(settled)
+        if tally.quantity > wanted:
+            over = f"{tally.quantity} were filled where {wanted} were wanted: shared among all who ordered"
+            turn.alarm("BLOCK_OVERFILLED", f"order/{order_id}", over)
         for part in settled.parts:
             member: b.BlockMember = self.parts[f"m/{part.subscriber_id}"]
-            for filled in b.shares(settled, part, member.order_id, order.lot):
+            for filled in b.shares(settled, part, member.order_id):
                 self._tell(member.order_id, filled, turn)
-            if member.got < member.quantity and not order.settlements:
+        if not order.working and (less or not order.settlements):
+            self._close(ticket, status, reason, turn)
+
+    def _close(self, ticket: Ticket, status: OrderStatus, reason: str, turn: Turn) -> None:
+        """Nothing more can fill: the orders of those who wanted more are over."""
+        for _, member in b.of(self.parts, ticket):
+            if member.got < member.quantity:
                 ends: OrderStatus = "CANCELED" if status == "REJECTED" and member.got else status
                 self._tell(member.order_id, blocked.closing(member.order_id, ends, reason, turn), turn)
 

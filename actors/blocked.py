@@ -5,13 +5,15 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from actors import supervise, windows
 from actors.turn import Turn
 from actors.worked import Prepared, prepare
 from engine import reports as r
+from engine.blocks import Gathered
 from engine.commands import StartOrder, Ticket
 from engine.config import InstrumentSpec
+from engine.controls import waived
 from engine.idempotency import key_of
-from engine.messages import ExecutionRequest
 from engine.refusal import Refusal
 from engine.sizing import Sized, Sizing
 from engine.values import ZERO, OrderStatus, Side
@@ -23,7 +25,7 @@ Made = tuple[Ticket, Any]
 
 def order(
     block_id: str,
-    request: ExecutionRequest,
+    gathered: Gathered,
     spec: InstrumentSpec | None,
     side: Side,
     short: bool,
@@ -32,10 +34,12 @@ def order(
     turn: Turn,
 ) -> Made | Refusal:
     """An order of the block. What it may cost is reserved by its members, and counted with them."""
+    request, settings = gathered.request, turn.rules.config.blocks
     venue = turn.routed(request.exchange, request.symbol)
     if spec is None or venue is None:
         return Refusal("NO_ROUTE", "exchange: no venue is routed for it any more")
-    settings = turn.rules.config.blocks
+    if (stale := _stale(gathered, spec, turn)) is not None:
+        return stale
     if settings.max_quantity is not None and quantity > settings.max_quantity:
         return Refusal(
             "BLOCK_TOO_LARGE", f"quantity: {quantity} in all is above blocks.max_quantity {settings.max_quantity}"
@@ -71,10 +75,32 @@ def order(
         provenance=request.provenance,
         approved_at=turn.now,
     )
-    if worked is None:
-        return ticket, StartOrder(ticket=ticket)
-    ticket = worked.shape(ticket)
-    return ticket, worked.start(ticket) if worked.here else StartOrder(ticket=ticket)
+    if worked is not None:
+        ticket = worked.shape(ticket)
+        if worked.here:
+            return ticket, worked.start(ticket)
+    # Members were judged as if each were the one message, in their own partitions; what is worked here waits.
+    full = windows.full(ticket, turn)
+    if full is not None and not _waived(full, ticket, turn):
+        return full
+    return ticket, StartOrder(ticket=ticket)
+
+
+def _stale(gathered: Gathered, spec: InstrumentSpec, turn: Turn) -> Refusal | None:
+    """Why what was approved for the members is not for now any more, or None: mail may have waited."""
+    expires_at = gathered.request.expires_at
+    if expires_at is not None and turn.now >= expires_at:
+        return Refusal("STALE_REQUEST", f"expires_at: {expires_at.isoformat()} passed before the block was complete")
+    end = turn.rules.session_end(spec.calendar, gathered.at)
+    if end is not None and turn.now >= end:
+        return Refusal("STALE_REQUEST", f"the session was over at {end.isoformat()}, before the block was complete")
+    return None
+
+
+def _waived(refusal: Refusal, ticket: Ticket, turn: Turn) -> bool:
+    controls = supervise.in_force(turn)
+    whose = ticket.subscriber_id, ticket.strategy_id, ticket.exchange, ticket.symbol, turn.now
+    return controls is not None and waived(controls, refusal.code, *whose) is not None
 
 
 def closing(order_id: str, status: OrderStatus, reason: str, turn: Turn) -> Any:

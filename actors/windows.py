@@ -9,8 +9,6 @@ from collections.abc import Hashable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
 from actors import gross
 from actors.journal import Entry
 from actors.turn import Turn
@@ -21,6 +19,7 @@ from engine.controls import RegimeInForce, grossed, paced
 from engine.desk import Desk
 from engine.events import Event, OrderStarted, ReplaceRequested, RequestAccepted
 from engine.order import Order
+from engine.refusal import Refusal
 from engine.target_events import TargetsDecided, TargetSteered
 from engine.values import ZERO
 from engine.weighed import Most, Terms, Weights
@@ -31,14 +30,9 @@ if TYPE_CHECKING:
     from actors.supervise import Asked
 
 
-def scopes(asked: Asked | Ticket, settings: ControlSettings) -> Iterator[tuple[str, str, Throttle]]:
-    """(scope, name, throttle) of each throttle that an order falls under. An order in a block is no message to a venue:
-    the block's is, once for all of them."""
+def scopes(asked: Ticket, settings: ControlSettings) -> Iterator[tuple[str, str, Throttle]]:
+    """(scope, name, throttle) of each throttle that an approved order falls under."""
     throttles = settings.throttles
-    if asked.in_block:
-        if throttles.subscriber is not None:
-            yield "subscriber", asked.subscriber_id, throttles.subscriber
-        return
     for scope, name, throttle in (
         ("subscriber", asked.subscriber_id, throttles.subscriber),
         ("strategy", asked.strategy_id, throttles.strategy),
@@ -52,7 +46,7 @@ def scopes(asked: Asked | Ticket, settings: ControlSettings) -> Iterator[tuple[s
 class Standing:
     """The limits that all orders are judged by, worked out once for a configuration and a regime."""
 
-    __slots__ = ("gross", "in_block", "regime", "settings", "strategies", "terms")
+    __slots__ = ("gross", "regime", "settings", "strategies", "terms")
 
     def __init__(self, settings: ControlSettings, regime: RegimeInForce | None) -> None:
         self.settings = settings
@@ -74,8 +68,6 @@ class Standing:
             firm=most(throttles.firm),
             gross=None if gross is None else limit(gross.firm),
         )
-        # An order in a block is no message to a venue: the block's is.
-        self.in_block = replace(self.terms, strategy=None, venue=None, firm=None)
         self.gross = None if gross is None else limit(gross.strategy)
         self.strategies = {} if gross is None else {name: grossed(of, regime) for name, of in gross.strategies.items()}
 
@@ -93,7 +85,7 @@ def weigh(
     """What the controls that count find of an order, with those `beside` it as if they were placed."""
     standing, watch, now = _standing(settings, regime, turn), turn.watch, turn.now
     throttles, figures = watch.throttles, asked.figures
-    terms = standing.in_block if asked.in_block else standing.terms
+    terms = standing.terms
     repeats = duplicates = subscriber = strategy = venue = firm = 0
     acted = bool(asked.replaces)
     if not acted and terms.repeats is not None:
@@ -138,16 +130,28 @@ def weigh(
 
 def left(ticket: Ticket, turn: Turn) -> int | None:
     """How many messages of an approved order the throttles let through now, None where there are none."""
-    settings, found = turn.rules.controls, None
+    return min((more for _, more in _left(ticket, turn)), default=None)
+
+
+def full(ticket: Ticket, turn: Turn) -> Refusal | None:
+    """The throttle that lets no message of an approved order through now, or None."""
+    for scope, more in _left(ticket, turn):
+        if more <= 0:
+            reason = f"{scope}: its throttle lets no more messages through now"
+            return Refusal(f"THROTTLED_{scope.upper()}", reason)
+    return None
+
+
+def _left(ticket: Ticket, turn: Turn) -> Iterator[tuple[str, int]]:
+    """How many messages more each throttle lets through."""
+    settings = turn.rules.controls
     if settings is None:
-        return None
+        return
     desk: Desk | None = turn.peek("desk/main")
     regime = None if desk is None or desk.controls is None else desk.controls.regime
     for scope, name, throttle in scopes(ticket, settings):
-        most = paced(throttle.messages, regime)
-        more = most - turn.watch.throttles[scope].count(name, turn.now, throttle.seconds)
-        found = more if found is None else min(found, more)
-    return found
+        count = turn.watch.throttles[scope].count(name, turn.now, throttle.seconds)
+        yield scope, paced(throttle.messages, regime) - count
 
 
 def sent(ticket: Ticket, turn: Turn) -> None:
@@ -172,7 +176,7 @@ def _message(who: Asked | Ticket, at: datetime, settings: ControlSettings, turn:
     if throttles.subscriber is not None:
         windows["subscriber"].add(who.subscriber_id, at)
     if who.in_block:
-        return
+        return  # No message to a venue: the block's is, once for all of them.
     if throttles.strategy is not None:
         windows["strategy"].add(who.strategy_id, at)
     if throttles.venue is not None:

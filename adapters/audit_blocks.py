@@ -32,7 +32,7 @@ class Blocks:
     def __init__(self) -> None:
         self._members: dict[Pair, str] = {}
         """The order of each (block, subscriber)."""
-        self._lots: dict[str, Decimal] = {}
+        self._orders: set[str] = set()
         self._settled: list[b.BlockSettled] = []
 
     def heard(self, event: Event, approved: Callable[[Ticket], None]) -> None:
@@ -42,7 +42,7 @@ class Blocks:
                 self._members[event.block_id, event.subscriber_id] = event.order_id
             case b.BlockFormed():
                 for ticket in event.orders:
-                    self._lots[ticket.order_id] = event.lot
+                    self._orders.add(ticket.order_id)
                     approved(ticket)
             case b.BlockSettled():
                 self._settled.append(event)
@@ -77,7 +77,7 @@ class Blocks:
             shared[event.order_id] = _with(shared[event.order_id], event.tally)
             if parts != event.tally:
                 differ(f"block order {event.order_id} filled {event.tally}, its members have {parts}")
-        for order_id in self._lots:
+        for order_id in self._orders:
             if order_id in closed and made[order_id] != shared[order_id]:
                 differ(f"block order {order_id} was executed for {made[order_id]}, and shared for {shared[order_id]}")
         return found
@@ -86,9 +86,7 @@ class Blocks:
         return [
             (one.execution_id, Execution(one.client_order_id, one.quantity, one.price, one.commission))
             for part in event.parts
-            for one in b.shares(
-                event, part, self._members[event.block_id, part.subscriber_id], self._lots[event.order_id]
-            )
+            for one in b.shares(event, part, self._members[event.block_id, part.subscriber_id])
         ]
 
 

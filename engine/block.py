@@ -15,7 +15,7 @@ block's to the last digit, and each part can be booked as at most two fills whos
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Context, Decimal
 from hashlib import blake2b
 
@@ -32,14 +32,15 @@ _LOOK = Context(prec=12)  # Figures to look at, never booked.
 
 
 class Claim(Struct, frozen=True, gc=False):
-    """How many units of a block one subscriber wants."""
+    """How many units of a block one subscriber (still) wants, and of how many in all where that is more."""
 
     subscriber_id: str
     quantity: Decimal
+    ordered: Decimal | None = None
 
 
 class Block(Struct, frozen=True, gc=False):
-    """What is settled at once. Claims are above zero, on the grid of `lot`, one a subscriber."""
+    """What is settled at once. Claims are on the grid of `lot`, one a subscriber; not all of them ordered nothing."""
 
     block_id: str
     lot: Decimal
@@ -138,44 +139,57 @@ def counted(tally: Tally, quantity: Decimal, price: Decimal, commission: Decimal
 def settle(block: Block, tally: Tally) -> tuple[Part, ...]:
     """Everything that has filled, shared: each subscriber's part, in the order of the claims.
 
-    Quantities, notionals and commissions sum to the tally's, exactly. More than was wanted (an overfill) is shared by
-    the same rule. Raises ValueError for fills off the lot grid, or a price or commission of more than 12 decimals.
+    Quantities, notionals and commissions sum to the tally's, exactly. Of more than was wanted (an overfill) everyone
+    has what was wanted, and of the rest a share by what was ordered. `lot_for` gives a lot that the tally is on the
+    grid of; raises ValueError for fills off that grid.
     """
     lot, ids = block.lot, [claim.subscriber_id for claim in block.claims]
-    wanted = [_in(claim.quantity, lot) for claim in block.claims]
-    lots = apportion(_in(tally.quantity, lot), wanted, lambda index: _draw(block.block_id, "lot", ids[index]))
-    grain = multiply(lot, GRAIN)
-    grains = apportion(_in(tally.notional, grain), lots, lambda index: _draw(block.block_id, "notional", ids[index]))
-    commissions = apportion(
-        _in(tally.commission, GRAIN), lots, lambda index: _draw(block.block_id, "commission", ids[index])
-    )
+
+    def drawn(what: str) -> Callable[[int], bytes]:
+        return lambda index: _draw(block.block_id, what, ids[index])
+
+    filled, lots = _in(tally.quantity, lot), [_in(claim.quantity, lot) for claim in block.claims]
+    over = filled - sum(lots)
+    if over > 0:
+        ordered = [_in(claim.quantity if claim.ordered is None else claim.ordered, lot) for claim in block.claims]
+        more = apportion(over, ordered, drawn("lot"))
+        lots = [own + part for own, part in zip(lots, more, strict=True)]
+    else:
+        lots = apportion(filled, lots, drawn("lot"))
+    grain, cent = _grain(tally.notional, multiply(lot, GRAIN)), _grain(tally.commission, GRAIN)
+    grains = apportion(_in(tally.notional, grain), lots, drawn("notional"))
+    commissions = apportion(_in(tally.commission, cent), lots, drawn("commission"))
     return tuple(
         Part(
             subscriber_id=subscriber_id,
             quantity=_times(quantity, lot),
             notional=_times(notional, grain),
-            commission=_times(commission, GRAIN),
+            commission=_times(commission, cent),
         )
         for subscriber_id, quantity, notional, commission in zip(ids, lots, grains, commissions, strict=True)
     )
 
 
-def grid(tally: Tally, lot: Decimal) -> Decimal:
-    """What a tally is shared in: lots, or the finest there is where the venue has filled a part of one."""
-    return lot if is_multiple(tally.quantity, lot) else GRAIN
-
-
 def fills(part: Part, lot: Decimal) -> tuple[tuple[Decimal, Decimal], ...]:
     """The part as (quantity, price) to book, none to two: their quantities and notionals sum to the part's, exactly.
 
-    Prices have at most 12 decimals and lie a grain apart.
+    Prices lie a grain apart, and have at most 12 decimals where those of the venue have.
     """
     lots = _in(part.quantity, lot)
     if not lots:
         return ()
-    price, above = divmod(_in(part.notional, multiply(lot, GRAIN)), lots)
-    booked = ((lots - above, price), (above, price + 1))
-    return tuple((_times(count, lot), _times(grains, GRAIN)) for count, grains in booked if count)
+    grain = _grain(part.notional, multiply(lot, GRAIN))
+    price, above = divmod(_in(part.notional, grain), lots)
+    booked, step = ((lots - above, price), (above, price + 1)), EXACT.divide(grain, lot)
+    return tuple((_times(count, lot), _times(grains, step)) for count, grains in booked if count)
+
+
+def lot_for(lot: Decimal, claims: Iterable[Claim], tally: Tally) -> Decimal:
+    """What quantities are shared in: lots, and a power of ten where the venue fills off their grid, or ever did."""
+    quantities = [tally.quantity, *(claim.quantity for claim in claims)]
+    if all(is_multiple(one, lot) for one in quantities) and is_multiple(tally.notional, multiply(lot, GRAIN)):
+        return lot
+    return min(GRAIN, *(_grain(one, GRAIN) for one in quantities))
 
 
 def apportion(total: int, weights: Sequence[int], draw: Callable[[int], bytes]) -> list[int]:
@@ -215,6 +229,13 @@ def _in(value: Decimal, unit: Decimal) -> int:
     if not is_multiple(value, unit):
         raise ValueError(f"{value} is not a multiple of {unit}")
     return int(EXACT.divide(value, unit))
+
+
+def _grain(value: Decimal, grain: Decimal) -> Decimal:
+    """The grain, or a power of ten that the value is a multiple of where it is none of the grain."""
+    if is_multiple(value, grain):
+        return grain
+    return Decimal(1).scaleb(int(value.as_tuple().exponent))
 
 
 def _times(count: int, unit: Decimal) -> Decimal:

@@ -8,14 +8,16 @@ is a subscriber: its one order is an order like any other.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from decimal import Decimal
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Any, Final, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from engine.block import Claim, Member, Part, Tally, counted, fills, grid
+from engine.block import Claim, Member, Part, Tally, counted, fills
 from engine.commands import BLOCK, Command, Fill, Ticket
 from engine.events import Event
 from engine.messages import ExecutionRequest
@@ -87,13 +89,14 @@ class Declined(Command, frozen=True, kw_only=True):
 
 
 class Gathered(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """A block: the signal, where it stands, and of how many followers an answer is waited for.
+    """A block: the signal, when it came, where it stands, and of how many followers an answer is waited for.
 
     MEASURING what followers count for, SIZING their orders, WORKING the block's own; OVER where no order of it is open
     or none was made.
     """
 
     request: ExecutionRequest
+    at: datetime
     phase: Literal["MEASURING", "SIZING", "WORKING", "OVER"]
     waiting: int
 
@@ -112,13 +115,16 @@ class BlockMember(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tru
 
 
 class BlockOrder(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """An order of the block: `tally` is what has filled and is not yet its members', `working` what may fill yet."""
+    """An order of the block: `tally` is what has filled and is not yet its members', `working` what may fill yet.
+    `ended` and `reason`: as what it is over, once it is."""
 
     ticket: Ticket
     lot: Decimal
     working: Decimal
     tally: Tally = Tally()
     settlements: int = 0
+    ended: OrderStatus | None = None
+    reason: str = ""
 
 
 # events
@@ -207,7 +213,8 @@ class BlockReleased(BlockEvent, frozen=True, kw_only=True):
 
 
 class BlockSettled(BlockEvent, frozen=True, kw_only=True):
-    """An order of the block is over, or was executed afterwards: its fills are its members' now, at one price."""
+    """An order of the block is over, or was executed afterwards: its fills are its members' now, at one price.
+    Quantities were shared in units of `lot`."""
 
     request_id: str
     signal_id: str
@@ -219,14 +226,15 @@ class BlockSettled(BlockEvent, frozen=True, kw_only=True):
     settlement: int
     status: OrderStatus
     reason: str
+    lot: Decimal
     tally: Tally
     parts: tuple[Part, ...]
 
 
-def shares(event: BlockSettled, part: Part, order_id: str, lot: Decimal) -> Iterator[Filled]:
+def shares(event: BlockSettled, part: Part, order_id: str) -> Iterator[Filled]:
     """What a member's order is told of its part: one fill, or two a grain apart, the first with the commission."""
     commission = part.commission
-    for index, (quantity, price) in enumerate(fills(part, grid(event.tally, lot))):
+    for index, (quantity, price) in enumerate(fills(part, event.lot)):
         yield Filled(
             client_order_id=order_id,
             venue_order_id=event.order_id,
@@ -252,10 +260,23 @@ def of(parts: Parts, ticket: Ticket) -> Iterable[tuple[str, BlockMember]]:
             yield part[2:], member
 
 
-def claims(parts: Parts, ticket: Ticket) -> tuple[Claim, ...]:
-    """What the members of an order of the block still want of it, by name, so that nothing hangs on who came first."""
-    left = ((name, subtract(member.quantity, member.got)) for name, member in of(parts, ticket))
-    return tuple(Claim(name, quantity) for name, quantity in sorted(left) if quantity > ZERO)
+def claims(parts: Parts, ticket: Ticket, filled: Decimal) -> tuple[Claim, ...]:
+    """What the members of an order of the block still want of it, by name, so that nothing hangs on who came first.
+    Those who want nothing more stand there too where more is filled than the others want."""
+    found = [
+        Claim(name, max(ZERO, subtract(member.quantity, member.got)), member.quantity)
+        for name, member in sorted(of(parts, ticket), key=itemgetter(0))
+    ]
+    wanting = tuple(claim for claim in found if claim.quantity)
+    return wanting if filled <= total(wanting) else tuple(found)
+
+
+def total(claims: Iterable[Claim]) -> Decimal:
+    """What all of them want."""
+    whole = ZERO
+    for claim in claims:
+        whole = add(whole, claim.quantity)
+    return whole
 
 
 def only_reduces(gathered: Gathered, ticket: Ticket) -> bool:
@@ -266,7 +287,7 @@ def only_reduces(gathered: Gathered, ticket: Ticket) -> bool:
 def _opened(parts: Parts, event: BlockOpened) -> Iterable[Change]:
     measured = sum(one.shares for one in event.members)
     phase: Any = "MEASURING" if measured else "SIZING"
-    yield "", Gathered(request=event.request, phase=phase, waiting=measured or len(event.members))
+    yield "", Gathered(request=event.request, phase=phase, waiting=measured or len(event.members), at=event.at)
     for one in event.members:
         yield f"m/{one.subscriber_id}", BlockMember(shares=one.shares)
 
@@ -325,7 +346,10 @@ def _released(parts: Parts, event: BlockReleased) -> Iterable[Change]:
 
 def _settled(parts: Parts, event: BlockSettled) -> Iterable[Change]:
     part = f"o/{event.order_id}"
-    yield part, replace(parts[part], tally=Tally(), settlements=event.settlement + 1)
+    yield (
+        part,
+        replace(parts[part], tally=Tally(), settlements=event.settlement + 1, ended=event.status, reason=event.reason),
+    )
     for one in event.parts:
         member = f"m/{one.subscriber_id}"
         yield member, replace(parts[member], got=add(parts[member].got, one.quantity))

@@ -36,8 +36,11 @@ def hear(order: Order, report: r.OrderReport, at: datetime, resendable: bool = F
     if row.verdict == "stale":
         return ()
     if row.verdict == "impossible":
-        if report.__class__ is r.Filled and report.execution_id in order.executions:
-            return ()
+        if report.__class__ is r.Filled:
+            if report.execution_id in order.executions:
+                return ()
+            if order.ticket.in_block and order.status == "FILLED":
+                return _filled(order, report, at)
         return _impossible_and_asked(order, report, row.why, at)
     if report.__class__ is r.NotFound:
         return _not_found(order, at, resendable)
@@ -97,11 +100,11 @@ def _filled(order: Order, report: r.Filled, at: datetime) -> tuple[e.OrderEvent,
     if report.quantity <= ZERO or report.price <= ZERO:
         return (_impossible(order, report, "an execution has a quantity and a price above zero.", at),)
     filled, most = add(order.filled, report.quantity), _most(order)
-    if filled > most:
+    if filled > most and not order.ticket.in_block:  # What a block says has happened: it was heard from the venue.
         return _impossible_and_asked(order, report, f"with it {filled} of {most} would be filled.", at)
     ticket = order.ticket
     status: OrderStatus
-    if filled == most:
+    if filled >= most:
         status = "FILLED"
     elif order.status == "UNKNOWN" and order.replacement is not None:
         status = "PENDING_REPLACE"

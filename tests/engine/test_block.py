@@ -20,6 +20,7 @@ from engine.block import (
     apportion,
     counted,
     fills,
+    lot_for,
     settle,
     share_out,
 )
@@ -176,10 +177,37 @@ def test_an_overfill_is_shared_too() -> None:
     assert [part.quantity for part in settle(block("6", "2"), tally(("12", "5", "0")))] == [9, 3]
 
 
-@pytest.mark.parametrize("trade", [("1.5", "10", "0"), ("1", "0.0000000000001", "0"), ("1", "1", "0.0000000000001")])
-def test_fills_off_the_grid_are_an_error(trade: tuple[str, str, str]) -> None:
+def test_an_overfill_is_for_all_who_ordered_once_everyone_has_what_was_wanted() -> None:
+    """Who still wants one lot does not get all five that came too late."""
+    claims = Claim("a", D(0), D(6)), Claim("b", D(1), D(3))
+    parts = settle(Block(block_id="late", lot=ONE_LOT, claims=claims), tally(("4", "5", "0")))
+    assert [part.quantity for part in parts] == [2, 2]
+
+
+def test_fills_off_the_grid_of_the_lot_given_are_an_error() -> None:
     with pytest.raises(ValueError, match="not a multiple"):
-        settle(block("6", "2"), tally(trade))
+        settle(block("6", "2"), tally(("1.5", "10", "0")))
+
+
+@pytest.mark.parametrize("lot", ["1", "3", "100", "0.001"])
+@pytest.mark.parametrize(
+    "trade",
+    [
+        ("1.5", "10", "0"),
+        ("1", "0.0000000000001", "0"),
+        ("1", "1", "0.0000000000001"),
+        ("0.00000000000000001", "7.77", "-1"),
+        ("3", "0.0000000000001", "0"),
+    ],
+)
+def test_a_lot_is_found_that_any_fill_is_on_the_grid_of(lot: str, trade: tuple[str, str, str]) -> None:
+    claims, filled = (Claim("a", D(600)), Claim("b", D(300)), Claim("c", D(300))), tally(trade)
+    found = lot_for(D(lot), claims, filled)
+    parts = settle(Block(block_id="odd", lot=found, claims=claims), filled)
+    booked = [pair for part in parts for pair in fills(part, found)]
+    assert sum(Fraction(quantity) for quantity, _ in booked) == Fraction(filled.quantity)
+    assert sum(Fraction(quantity) * Fraction(price) for quantity, price in booked) == Fraction(filled.notional)
+    assert sum(Fraction(part.commission) for part in parts) == Fraction(filled.commission)
 
 
 def test_numbers_that_come_out_even_stay_short() -> None:

@@ -58,7 +58,7 @@ def a_block_settles_at_its_first_fill() -> Iterator[None]:
         was(actor, message, turn)
         order_id = message.ticket.parent or message.ticket.order_id
         if actor.parts[f"o/{order_id}"].working:
-            actor._settle(order_id, "FILLED", "", turn)
+            actor._settle(order_id, "FILLED", "", True, turn)
 
     with wrapped(BlockActor.RECEIVE, BookFill, book):
         yield

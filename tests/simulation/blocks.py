@@ -110,14 +110,16 @@ def executions(world: World, orders: dict[str, Order]) -> dict[tuple[str, str], 
 
 
 def consistent(world: World, orders: dict[str, Order], name: str, order: Order) -> None:
-    """A part is as far as its block: open while the block's order is, over when that is."""
+    """A part is as far as its block: open while anything of the block's order may fill, over when nothing may."""
     block = b.block_id(order.ticket.strategy_id, order.ticket.signal_id)
     whole = [one for one in orders.values() if one.ticket.subscriber_id == block and not one.ticket.parent]
     mine = [one for one in whole if (one.ticket.side, one.ticket.short_sale) == _side(order)]
     if not order.open:
         world.in_the_end(order.status in TERMINAL, f"{name} is {order.status}")
         return
-    world.in_the_end(len(mine) == 1 and mine[0].open, f"{name} is {order.status}, its block has {mine}")
+    world.in_the_end(
+        len(mine) == 1 and (mine[0].open or mine[0].working), f"{name} is {order.status}, its block has {mine}"
+    )
 
 
 def unknown(orders: dict[str, Order]) -> set[str]:
