@@ -9,12 +9,15 @@ from typing import Any, Final
 
 from msgspec import json
 
+from actors.block import BlockActor
 from adapters.store.reader import Reader
+from engine.blocks import address_of, order_of
 from engine.control_events import OverrideUsed, RegimeDeclared
 from engine.controls import RegimeChange
 from engine.desk import Regimes
 from engine.events import Event, RequestAccepted, RequestDenied
 from engine.explaining import Explanation, before, explained
+from engine.explaining_blocks import part_of, shared
 from engine.explaining_targets import Step, explained_set, explained_step
 from engine.target_events import TargetsDecided
 from engine.work import PREFIX, WorkStarted
@@ -53,7 +56,9 @@ async def explanations(
         elif isinstance(event, Step):
             told.append(explained_step(event, regime, used))
         else:
-            told.append(explained(event, regime, used, await _started(reader, sequence, event)))
+            told.append(
+                explained(event, regime, used, await _started(reader, sequence, event), *await _together(reader, event))
+            )
     return told
 
 
@@ -71,6 +76,26 @@ async def _started(reader: Reader, sequence: int, event: RequestAccepted | Reque
         if looked >= MAX_ENTRIES:
             break
     return None
+
+
+async def _together(reader: Reader, event: RequestAccepted | RequestDenied) -> tuple[str | None, str | None]:
+    """Who shared a total, and what block an order is a part of and how that was shared."""
+    ticket = next((one for one in event.tickets if one.in_block), None) if isinstance(event, RequestAccepted) else None
+    sizing = event.sizing
+    if ticket is None and (sizing is None or sizing.method != "share"):
+        return None, None
+    signal = event.strategy_id, event.signal_id
+    parts = BlockActor.decode(await reader._ask(_parts, address_of(*signal)))
+    share = shared(signal, event.subscriber_id, sizing, parts) if sizing and sizing.method == "share" else None
+    if ticket is None:
+        return share, None
+    order = order_of(parts, ticket)
+    whole = None if order is None else await reader.order(order.ticket.order_id)
+    return share, part_of(ticket, parts, await reader.order(ticket.order_id), whole)
+
+
+def _parts(connection: sqlite3.Connection, address: str) -> dict[str, bytes]:
+    return dict(connection.execute("SELECT part, state FROM actors WHERE address = ?", (address,)))
 
 
 def _regime(regimes: Regimes, event: Event, earlier: list[Event]) -> RegimeChange | None:

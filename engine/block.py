@@ -192,6 +192,45 @@ def lot_for(lot: Decimal, claims: Iterable[Claim], tally: Tally) -> Decimal:
     return min(GRAIN, *(_grain(one, GRAIN) for one in quantities))
 
 
+def sentence(block: Block, tally: Tally, claim: Claim, part: Part) -> str:
+    """How a part came about, in words: `2 of 14 wanted x 10 filled = 1.42857143 by largest remainder: 2 at 20.05`."""
+    total = block.total
+    quota = _LOOK.divide(multiply(claim.quantity, tally.quantity), total)
+    text = (
+        f"{plain(claim.quantity)} of {plain(total)} wanted x {plain(tally.quantity)} filled = {plain(quota)} "
+        f"by largest remainder: {plain(part.quantity)}"
+    )
+    if not part.quantity:
+        return text
+    price = plain(_LOOK.divide(part.notional, part.quantity))
+    return f"{text} at an average of {price}, commission {plain(part.commission)}"
+
+
+def drawn(block: Block, tally: Tally, claim: Claim) -> str:
+    """That one lot more or less was a matter of luck, in words; '' where it was not."""
+    lot = lot_for(block.lot, block.claims, tally)
+    wanted = [_in(one.quantity, lot) for one in block.claims]
+    return _luck(_in(tally.quantity, lot), wanted, _in(claim.quantity, lot), lot)
+
+
+def awarded(total: Decimal, lot: Decimal, members: Sequence[Member], subscriber_id: str) -> str:
+    """The same of what a member was awarded of a total by `share_out`."""
+    counts = [max(ZERO, _count(member) or ZERO) for member in members]
+    weights = _integers(counts)
+    own = next(weight for member, weight in zip(members, weights, strict=True) if member.subscriber_id == subscriber_id)
+    return _luck(_in(total, lot), weights, own, lot)
+
+
+def _luck(total: int, weights: Sequence[int], own: int, lot: Decimal) -> str:
+    whole = sum(weights)
+    remainders, mine = [total * weight % whole for weight in weights], total * own % whole
+    ties = remainders.count(mine)
+    lucky = sum(remainders) // whole - sum(remainder > mine for remainder in remainders)
+    if not 0 < lucky < ties:
+        return ""
+    return f"of the {ties} with the same remainder {lucky} were drawn for {plain(lot)} more"
+
+
 def apportion(total: int, weights: Sequence[int], draw: Callable[[int], bytes]) -> list[int]:
     """`total` in whole parts proportional to `weights` (none negative), by largest remainder; they sum to `total`.
 

@@ -260,6 +260,15 @@ def of(parts: Parts, ticket: Ticket) -> Iterable[tuple[str, BlockMember]]:
             yield part[2:], member
 
 
+def order_of(parts: Parts, ticket: Ticket) -> BlockOrder | None:
+    """The order of the block that a member's is a part of."""
+    for part, order in parts.items():
+        if part.startswith("o/") and (order.ticket.side, order.ticket.short_sale) == (ticket.side, ticket.short_sale):
+            found: BlockOrder = order
+            return found
+    return None
+
+
 def claims(parts: Parts, ticket: Ticket, filled: Decimal) -> tuple[Claim, ...]:
     """What the members of an order of the block still want of it, by name, so that nothing hangs on who came first.
     Those who want nothing more stand there too where more is filled than the others want."""

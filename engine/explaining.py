@@ -95,6 +95,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     """One decision on a request or a set of targets, in words. What is None did not come about.
 
     `translation`: what became of each thing that was asked beyond a plain order. `worked`: how our side works it.
+    `shared`: with how many a total. `block`: what block its order is a part of, and what came of that.
     """
 
     request_id: str
@@ -112,6 +113,8 @@ class Explanation(Struct, frozen=True, kw_only=True):
     orders: tuple[Placed, ...]
     translation: tuple[Told, ...] = ()
     worked: str | None = None
+    shared: str | None = None
+    block: str | None = None
     mode: str | None = None
     tickers: tuple[TickerTold, ...] = ()
 
@@ -121,9 +124,12 @@ def explained(
     regime: RegimeChange | None,
     used: Sequence[OverrideUsed],
     started: WorkStarted | None = None,
+    shared: str | None = None,
+    block: str | None = None,
 ) -> Explanation:
     """A decision in words. `regime` is the change of the regime before it, None where there was none; `used` are the
-    overrides that it was made under; `started` is how its order is worked, where that is at our side."""
+    overrides that it was made under; `started` is how its order is worked, where that is at our side, `shared`
+    and `block` what it has to do with others."""
     denied = isinstance(event, RequestDenied)
     code, reason = (event.code, event.reason) if isinstance(event, RequestDenied) else (None, None)
     name = "NORMAL" if regime is None else regime.name
@@ -152,6 +158,8 @@ def explained(
         orders=() if isinstance(event, RequestDenied) else tuple(map(placed, event.tickets)),
         translation=() if isinstance(event, RequestDenied) else _translation(event, started),
         worked=None if started is None else started.reason,
+        shared=shared,
+        block=block,
     )
 
 

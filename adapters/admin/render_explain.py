@@ -122,10 +122,14 @@ def _facts(one: dict[str, Any]) -> Table:
         facts.add_row("mode", one["mode"])
     if not one["tickers"]:
         facts.add_row("sizing", one["sizing"] or "it did not come to that")
+    if one["shared"] is not None:
+        facts.add_row("share of", one["shared"])
     if one["worked"] is not None:
         facts.add_row("worked", one["worked"])
     for order in one["orders"]:
         _order(facts, order)
+    if one["block"] is not None:
+        facts.add_row("part of", one["block"])
     return facts
 
 
