@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from engine.methods import Equal, GroupMethod, NetLiquidation, Ratio
 from engine.refusal import Refusal
-from engine.sizing import Share
+from engine.sizing import Share, plain
 from engine.values import EXACT, MAX_DECIMALS, ZERO, add, is_multiple, multiply, summed
 
 GRAIN = Decimal(1).scaleb(-MAX_DECIMALS)
@@ -194,7 +194,7 @@ def lot_for(lot: Decimal, claims: Iterable[Claim], tally: Tally) -> Decimal:
 
 def sentence(block: Block, tally: Tally, claim: Claim, part: Part) -> str:
     """How a part came about, in words: `2 of 14 wanted x 10 filled = 1.42857143 by largest remainder: 2 at 20.05`."""
-    total = block.total
+    total = summed(claim.quantity for claim in block.claims)
     quota = _LOOK.divide(multiply(claim.quantity, tally.quantity), total)
     text = (
         f"{plain(claim.quantity)} of {plain(total)} wanted x {plain(tally.quantity)} filled = {plain(quota)} "
