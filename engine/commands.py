@@ -94,7 +94,8 @@ class Ticket(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=
     @property
     def owner(self) -> str:
         """The address that holds its reservation and books its fills: a subscriber's, or a block's."""
-        return f"{'block' if self.for_block else 'subscriber'}/{self.subscriber_id}"
+        name = self.subscriber_id
+        return f"block/{name}" if name.startswith(BLOCK) else f"subscriber/{name}"
 
 
 class Fill(Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=True):
