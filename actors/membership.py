@@ -53,7 +53,9 @@ def cash(actor: SubscriberActor, movement: CashMovement, turn: Turn) -> None:
         return
     refusal: Refusal | None = None
     if actor.profile is None:
-        refusal = Refusal("UNKNOWN_SUBSCRIBER", f"subscriber_id: nobody made {actor.id} known")
+        refusal = Refusal(
+            "UNKNOWN_SUBSCRIBER", f"subscriber_id: nobody made {actor.id} known; a Subscriber message does"
+        )
     elif not movement.amount:
         refusal = Refusal("BAD_QUANTITY", "amount: must not be zero")
     status: Any = "ACCEPTED" if refusal is None else "DENIED"
@@ -86,7 +88,7 @@ def set_status(actor: SubscriberActor, message: SetStatus, turn: Turn) -> None:
     """A person pauses, activates or closes the subscriber."""
     refusal = None
     if actor.profile is None:
-        refusal = ("UNKNOWN_SUBSCRIBER", f"subscriber_id: nobody made {actor.id} known")
+        refusal = ("UNKNOWN_SUBSCRIBER", f"subscriber_id: nobody made {actor.id} known; a Subscriber message does")
     elif message.status not in _STATUSES:
         refusal = ("BAD_STATUS", f"status: a subscriber is ACTIVE, PAUSED or CLOSED, got {message.status}")
     if refusal is not None:

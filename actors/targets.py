@@ -149,7 +149,9 @@ def _out_of_hand(approvals: Approvals) -> Refusal | None:
     if approvals.killed:
         return Refusal("KILLED", "the kill switch is on")
     if profile is None:
-        return Refusal("UNKNOWN_SUBSCRIBER", f"subscriber_id: nobody made {approvals.actor.id} known")
+        return Refusal(
+            "UNKNOWN_SUBSCRIBER", f"subscriber_id: nobody made {approvals.actor.id} known; a Subscriber message does"
+        )
     if profile.status != "ACTIVE":
         return Refusal(f"SUBSCRIBER_{profile.status}", f"status: the subscriber is {profile.status}, not ACTIVE")
     return None

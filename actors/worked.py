@@ -182,7 +182,8 @@ def _reduced(spec: Specification, closable: Decimal) -> Specification | Refusal:
     most = floor_to(closable, spec.lot_size)
     if not most:
         return Refusal(
-            "NOTHING_TO_REDUCE", f"instructions.reduce_only: no position is left for a {spec.side} to reduce"
+            "NOTHING_TO_REDUCE",
+            f"instructions.reduce_only: no position is left for a {spec.side} to reduce, orders that work counted",
         )
     return spec if spec.quantity <= most else replace(spec, quantity=most)
 

@@ -73,7 +73,10 @@ def pre_checks(
         return Refusal("KILLED", "the kill switch is on")
     if status != "ACTIVE":
         if status is None:
-            return Refusal("UNKNOWN_SUBSCRIBER", f"subscriber_id: nobody made {request.subscriber_id} known")
+            return Refusal(
+                "UNKNOWN_SUBSCRIBER",
+                f"subscriber_id: nobody made {request.subscriber_id} known; a Subscriber message does",
+            )
         return Refusal(f"SUBSCRIBER_{status}", f"status: the subscriber is {status}, not ACTIVE")
     exchange, symbol = request.exchange, request.symbol
     if symbol not in allow.symbols and f"{exchange}:{symbol}" not in allow.symbols:

@@ -39,4 +39,5 @@ def auction_times(
             return session.opens_at, min(session.opens_at + OPEN_FOR, session.closes_at)
         if time == "CLS" and session.closes_at - CLOSE_LEAD > now:
             return max(session.opens_at, session.closes_at - CLOSE_LEAD), session.closes_at
-    return Refusal("NO_SESSION", f"time_in_force: no session is known after {now.isoformat()} for a {time} order")
+    sentence = f"time_in_force: the instrument's calendar has no session after {now.isoformat()} for {time}"
+    return Refusal("NO_SESSION", sentence)

@@ -80,7 +80,8 @@ def trail(
     near = None if quote is None else near_side(quote, side)
     best = last if near is None else near
     if best is None or best <= ZERO:
-        return Refusal("NO_MARKET", f"instructions: there is no live price for the stop of a {side} to trail")
+        sentence = f"instructions: no quote, trade or bar of the instrument is live for the stop of a {side} to trail"
+        return Refusal("NO_MARKET", sentence)
     found = Trail(side=side, amount=amount, pct=pct, best=best, quoted=near is not None, since=now)
     if found.price <= ZERO:
         return Refusal("BAD_TRAIL", f"instructions.trail_amount: {amount} is not less than the market, {best}")

@@ -166,7 +166,7 @@ class Orders(Params, frozen=True):
 
 
 async def orders(context: Context, params: Orders, peer: Peer) -> list[dict[str, Any]]:
-    """Orders, newest first."""
+    """Orders by id, the last first: those with one beginning (work-, part-, a venue) newest first."""
     named = {"subscriber_id": params.subscriber, "symbol": params.symbol, "status": params.status, "open": params.open}
     where = {name: value for name, value in named.items() if value is not None}
     found = await context.look(context.reader.orders(before=params.before, limit=params.limit, **where))
