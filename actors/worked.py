@@ -66,8 +66,11 @@ class Prepared(Struct, frozen=True, gc=False):
     @property
     def unused(self) -> str | None:
         """What was hinted and is not done, and why: the order is accepted all the same."""
-        notes = [f"{note.field}: {note.why}" for note in self.spec.honoured if note.how == "hint not used"]
-        return "; ".join(notes) or None
+        fields: dict[str, list[str]] = {}
+        for note in self.spec.honoured:
+            if note.how == "hint not used":
+                fields.setdefault(note.why, []).append(note.field)
+        return "; ".join(f"{', '.join(names)}: {why}" for why, names in fields.items()) or None
 
     @property
     def waits(self) -> bool:

@@ -12,7 +12,7 @@ from adapters.admin.context import Context
 from adapters.admin.protocol import NOT_FOUND, NoParams, Params, Peer, RpcError
 from adapters.explaining import MAX_DECISIONS, NO_REQUEST, explanations
 from engine.control_commands import DeclareRegime, EndOverride, GrantOverride, Rearm, Restrict
-from engine.control_settings import RegimeName
+from engine.control_settings import ControlSettings, RegimeName
 from engine.controls import Controls, SoftCode
 from engine.desk import Alarms, Desk
 
@@ -39,7 +39,7 @@ async def controls(context: Context, _: NoParams, peer: Peer) -> dict[str, Any]:
         "declared": None if regime is None else {"reason": regime.reason, "by": regime.by, "since": regime.since},
         "regime_changes": None if regime is None else asdict(regime.settings),
         "kills": _rows("what", found.kills),
-        "restricted": _rows("symbol", found.restricted),
+        "restricted": [*_rows("symbol", found.restricted), *_configured(context.engine.rules.config.controls)],
         "stopped": _rows("strategy", found.stopped),
         "overrides": [{**asdict(one), "expired": one.expires_at <= context.now} for one in found.overrides.values()],
         "latest_alarms": [asdict(alarm) for alarm in reversed(alarms.latest)],
@@ -48,6 +48,13 @@ async def controls(context: Context, _: NoParams, peer: Peer) -> dict[str, Any]:
 
 def _rows(title: str, table: dict[str, Any]) -> list[dict[str, Any]]:
     return [{title: name, **asdict(switched)} for name, switched in table.items()]
+
+
+def _configured(controls: ControlSettings) -> list[dict[str, Any]]:
+    """The restricted list of the configuration, which no person ends but by changing it."""
+    names = sorted(controls.restricted)
+    names += sorted(f"{symbol} {whose}" for whose, symbols in controls.restricted_for.items() for symbol in symbols)
+    return [{"symbol": name, "reason": "[controls] of the configuration", "by": None, "since": None} for name in names]
 
 
 class Declared(Params, frozen=True):

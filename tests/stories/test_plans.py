@@ -70,6 +70,13 @@ def accepted(bench: Bench, plan: dict[str, Any], **fields: Any) -> str:
     return str(outcome.orders[0])
 
 
+def test_hints_that_are_not_used_for_one_reason_are_told_together(bench: Bench) -> None:
+    plan = {"plan_id": URGENT["plan_id"], "execution_urgency": "0.2", "preferred_execution_style": "MAGIC"}
+    outcome = bench.ask("subscriber/alice", asked(plan))
+    said = "plan.execution_urgency, plan.preferred_execution_style: no algorithm is called 'MAGIC'"
+    assert (outcome.status, outcome.reason) == ("ACCEPTED", said)
+
+
 def test_an_urgent_order_takes_its_least_at_once_or_nothing_and_then_the_rest(bench: Bench) -> None:
     name = accepted(bench, URGENT)
     (first,) = bench.sent(r.SubmitOrder)

@@ -111,6 +111,16 @@ async def test_a_kill_of_a_name_that_nothing_has_holds_and_says_so(tmp_path: Pat
             assert "known here" not in asking.call("kill", reason="odd")["said"]
 
 
+async def test_what_the_configuration_restricts_is_in_force_too(tmp_path: Path) -> None:
+    restricted = '[controls]\nrestricted = ["XNAS:MSFT"]\nrestricted_for = { alice = ["AAPL"] }\n[limits]'
+    async with living(tmp_path, **{"[limits]": restricted}) as daemon:
+        assert (await trade(daemon))["code"] == "RESTRICTED"
+        with client(daemon) as asking:
+            asking.call("restrict", symbol="IBM", reason="news")
+            rows = asking.call("controls")["restricted"]
+    assert [row["symbol"] for row in rows] == ["IBM", "XNAS:MSFT", "AAPL alice"]
+
+
 async def test_a_plan_and_a_set_of_targets_are_told_in_words(tmp_path: Path) -> None:
     async with living(tmp_path) as daemon:
         plan = {"plan_id": "EXP_20260105_143000_abcde", "preferred_execution_style": "TWAP"}
