@@ -20,6 +20,7 @@ from engine.commands import Ticket
 from engine.instructions import TRAILING, TRIGGERED
 from engine.messages import ExecutionRequest, MarketData, Quote
 from engine.order import Order
+from tests.simulation import trails
 from tests.simulation.broken import must
 from tests.simulation.traits import Tally
 
@@ -89,6 +90,8 @@ class Parents:
         """Children that were ever asked to end."""
         self.refused: set[str] = set()
         """Children whose venue has refused to cancel them, and that were not asked to end since."""
+        self.calm: tuple[datetime, dict[str, int]] | None = None
+        """When the faults stopped, and how much of each market had been heard by then."""
         self.arrivals: dict[tuple[str, str, str], tuple[datetime, Decimal | None, int]] = {}
         """When the targets of a subscriber's signal for an instrument were decided, and the market then."""
 
@@ -220,7 +223,10 @@ class Parents:
         kind = parent.asked.order_type
         if kind in TRIGGERED or kind in TRAILING:
             rows = self.market.get(parent.ticket.instrument, [])[parent.heard :]
-            must(_touched(parent, rows), f"{name}: a {kind} of {parent.asked} was sent before its price came: {rows}")
+            must(
+                trails.touched(parent.asked, parent.ticket.side, rows),
+                f"{name}: a {kind} of {parent.asked} was sent before its price came: {rows}",
+            )
             self.tally.add(f"work: {kind} released")
 
     def _started(self, ticket: Ticket, live: States) -> None:
@@ -349,33 +355,20 @@ class Parents:
         for parent, amount in out.items():
             must(amount <= self.most[parent], f"{parent}: {amount} of {self.most[parent]} is at the venue")
 
+    def calms(self, now: datetime) -> None:
+        """From now on nothing goes wrong, and no price is missed."""
+        self.calm = now, {instrument: len(rows) for instrument, rows in self.market.items()}
+
     def stuck(self, name: str, order: Order, now: datetime, due: datetime | None, watched: bool) -> str:
-        """Why an open parent is forgotten: nothing wakes it, or its end is over; '' where it is not."""
+        """Why an open parent is forgotten: nothing wakes it, or its end or its price has come; '' where it is not."""
         children = w.working(order).children
         if children:
             return ""
+        if self.calm is not None and trails.passed(order, self.known[name].asked, self.market, *self.calm):
+            return "its price has come"
         end = self.known[name].end
         if end is not None and now > end + timedelta(seconds=60):
             return f"its end was {end}"
         if due is None and not watched:
             return "nothing wakes it"
         return "" if due is None or due > now - timedelta(seconds=60) else f"it was due at {due}"
-
-
-def _touched(parent: Parent, rows: list[MarketData]) -> bool:
-    """Whether the market was at the price that a trigger waits for, by any quote or print since."""
-    asked, told, sells = parent.asked, parent.asked.instructions, parent.ticket.side == "SELL"
-    falling = sells != (asked.order_type in ("MARKET_IF_TOUCHED", "LIMIT_IF_TOUCHED"))
-    best: Decimal | None = None
-    for row in rows:
-        price = (row.bid if sells else row.ask) if isinstance(row, Quote) else getattr(row, "price", ZERO)
-        level = asked.stop_price
-        if level is None:
-            assert told is not None
-            best = price if best is None else max(best, price) if sells else min(best, price)
-            away = told.trail_amount if told.trail_pct is None else best * told.trail_pct
-            assert away is not None
-            level = best - away if sells else best + away
-        if price <= level if falling else price >= level:
-            return True
-    return False

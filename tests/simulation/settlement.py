@@ -52,6 +52,7 @@ def settle(world: World) -> None:
             if not world.sessions[node.number, name]:
                 world.connect(node.number, name)
     for node in world.nodes:
+        node.audit.parents.calms(world.now)
         for message in controls.loosened(node.audit.desk or Desk()):
             world.ask(node, "desk/main", message)
     _rest(world)
