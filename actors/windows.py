@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from actors import gross
 from actors.journal import Entry
 from actors.turn import Turn
+from engine.blocks import BlockFormed
 from engine.commands import Ticket
 from engine.control_events import ExecutionRearmed
 from engine.control_settings import NO_CONTROLS, ControlSettings, Throttle, longest_window
@@ -229,9 +230,12 @@ class Recall:
             case TargetsDecided() | TargetSteered():
                 for ticket in event.tickets:
                     self._placed(ticket, ticket.limit_price, event.at)
+            case BlockFormed():
+                for ticket in event.orders:
+                    _message(ticket, event.at, self._settings, self._turn)
             case OrderStarted():
                 self._tickets[event.order_id] = event.ticket
-                if event.ticket.parent or event.ticket.for_block:
+                if event.ticket.parent:
                     _message(event.ticket, event.at, self._settings, self._turn)
             case ReplaceRequested():
                 order: Order | None = self._turn.peek(f"order/{event.order_id}")

@@ -18,9 +18,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from engine.block import Claim, Member, Part, Tally, counted, fills
-from engine.commands import BLOCK, Command, Fill, Ticket
+from engine.commands import Command, Fill, Ticket
 from engine.events import Event
-from engine.messages import ExecutionRequest
+from engine.messages import BLOCK, ExecutionRequest
 from engine.reports import Filled
 from engine.sizing import Share
 from engine.values import ZERO, OrderStatus, Side, add, subtract

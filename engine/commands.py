@@ -11,7 +11,7 @@ from msgspec import Struct
 from engine.algos.contract import Works
 from engine.controls import Scope
 from engine.emulate import Held, Release
-from engine.messages import ExecutionCommand, MarketData, Provenance, Subscriber
+from engine.messages import BLOCK, ExecutionCommand, MarketData, Provenance, Subscriber
 from engine.native import Native
 from engine.specification import Specification
 from engine.values import ZERO, OrderStatus, OrderType, Side, TimeInForce, instrument_key
@@ -30,9 +30,6 @@ class Command(
 ):
     """What every command is."""
 
-
-BLOCK: Final = "block-"
-"""What the id of a block begins with, which stands for a subscriber's in the orders that it works for its members."""
 
 PART: Final = "part"
 """What the id of a member's order in a block begins with, in the place of a venue's name."""

@@ -43,6 +43,8 @@ from engine.values import (
 
 INTENT_PREFIX = "intent:"
 """What the signal ids of order intents begin with; no other request's may."""
+BLOCK = "block-"
+"""What the id of a block begins with, which stands for a subscriber's in the orders that it works for its members."""
 Text = Annotated[str, Meta(max_length=500)]
 
 
@@ -277,6 +279,8 @@ class Subscriber(Message, frozen=True, kw_only=True):
 
     def problem(self) -> Problem | None:
         """What makes this subscriber senseless, or None."""
+        if self.subscriber_id.startswith(BLOCK):
+            return "RESERVED_ID", f"subscriber_id: {BLOCK} begins the ids of blocks only, got {self.subscriber_id}"
         names = [subscription.strategy_id for subscription in self.subscriptions]
         if len(set(names)) != len(names):
             return "DUPLICATE_SUBSCRIPTION", "subscriptions: a strategy may stand in them once"

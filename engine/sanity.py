@@ -18,6 +18,8 @@ from engine.values import CURRENCY_PATTERN, EXCHANGE_PATTERN, ID_PATTERN, SYMBOL
 
 MAX_PARTITIONS = 4096
 MAX_COLLAR_BPS = Decimal(10_000)
+AT_NO_VENUE = ("part", "work")
+"""What ids of orders begin with that are in a block, or worked at our side, where others name their venue."""
 """A collar this wide lets a sale through at a price of nothing, so it is none."""
 MAX_LATENCY_MS = 60_000
 MAX_PRICE_AGE_S = 86_400
@@ -168,6 +170,8 @@ def _venues(config: Config) -> Iterator[Problem]:
         # A venue's name opens its order ids and is a token of subjects and addresses.
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,15}", name):
             yield Problem(key, _quoted(name), "a name of a lower-case letter, then at most 15 of a-z 0-9 _")
+        elif name in AT_NO_VENUE:
+            yield Problem(key, _quoted(name), "another name: it begins the ids of orders that are at no venue")
         if not isinstance(venue, PaperVenue):
             continue
         if not 0 <= venue.latency_ms <= MAX_LATENCY_MS:

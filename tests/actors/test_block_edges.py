@@ -18,7 +18,7 @@ from engine.identity import partition_of
 from engine.messages import Subscription
 from engine.methods import Equal, FixedQuantity, Multiplier
 from engine.plan import ExecutionPlan
-from tests.actors.bench import AT, Bench, D, request
+from tests.actors.bench import AT, Bench, D, request, subscriber
 from tests.actors.together import accept, fill, follow, held, parts, signal, submitted
 
 
@@ -224,3 +224,23 @@ def test_a_thousand_followers_are_one_order(bench: Bench) -> None:
     assert {quantity for quantity, *_ in got} == {1, 2}
     assert {(working, reserved) for _, working, reserved, _ in got} == {(0, 0)}
     assert 100_000_000 - sum(cash for *_, cash in got) == 1500 * D("100.01") + D("7.77")
+
+
+def test_nobody_is_named_as_a_block_is() -> None:
+    """Its fills would be taken for a block's, and booked for nobody."""
+    problem = subscriber("block-trader").problem()
+    assert problem is not None
+    assert problem[0] == "RESERVED_ID"
+    assert subscriber("blocks").problem() is None
+
+
+def test_the_messages_of_a_worked_block_count_after_a_restart_as_before(bench: Bench) -> None:
+    many = ControlSettings(throttles=Throttles(firm=Throttle(messages=9, seconds=3600)))
+    turn = bench.partition.turn
+    turn.rules = turn.rules.with_config(replace(turn.rules.config, controls=many))
+    follow(bench, "alice", Multiplier(D(1)))
+    signal(bench, plan=PLAN)
+    before = turn.watch.throttles["firm"].count("all", bench.now, 3600)
+    assert before == 2
+    bench.restart()
+    assert bench.partition.turn.watch.throttles["firm"].count("all", bench.now, 3600) == before

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from adapters.settings import SettingsError, load, section
+from engine.commands import PART
 from engine.config import Config, OtherVenue, PaperVenue, Section, instrument, route
 from engine.control_settings import DEFAULT_REGIMES
 from engine.sanity import Problem
 from engine.values import Number
+from engine.work import PREFIX
 
 SHIPPED = Path(__file__).parents[2] / "config.toml"
 DECIMAL = 'a decimal such as "0.01", of at most 18 digits and 12 decimals'
@@ -147,6 +149,9 @@ REFUSED = [
     ("[venues.a]", f"venues.a.kind: found nothing, expected {KINDS}"),
     ("[venues.a]\nkind = 'papier'", f'venues.a.kind: found "papier", expected {KINDS}'),
     ("[venues.a]\nkind = ['paper']", f"venues.a.kind: found a list, expected {KINDS}"),
+    *((f"[venues.{name}]\nkind = 'paper'",
+       f'venues.{name}: found "{name}", expected another name: it begins the ids of orders that are at no venue')
+      for name in (PART, PREFIX)),
     ("[venues]\na = 'paper'", 'venues.a: found "paper", expected a table'),
     ("[venues.a]\nkind = 'paper'\nspeed = 1",
      "venues.a.speed: found an unknown key, expected one of kind, commission, latency_ms, native"),
