@@ -77,6 +77,8 @@ class Judge:
 
     def _settled(self, event: b.BlockSettled, parts: dict[str, Any]) -> None:
         self.tally.add(f"block: settled {event.status}" if not event.settlement else "block: settled again")
+        left = ZERO if event.status != "FILLED" else parts[f"o/{event.order_id}"].working
+        must(not left, f"{event.order_id} was settled as FILLED, and {left} still work")
         for part in event.parts:
             member = parts[f"m/{part.subscriber_id}"]
             must(member.got <= member.quantity, f"{event.order_id}: {part.subscriber_id} has more than it wanted")
