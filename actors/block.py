@@ -35,7 +35,7 @@ from engine.idempotency import Conflict, compare, fingerprint
 from engine.messages import ExecutionRequest
 from engine.refusal import Refusal
 from engine.sizing import Share
-from engine.values import ZERO, OrderStatus, Side, add
+from engine.values import ZERO, OrderStatus, Side, add, summed
 
 
 class BlockActor(Actor):
@@ -251,8 +251,7 @@ class BlockActor(Actor):
         order: b.BlockOrder = self.parts[f"o/{order_id}"]
         ticket, tally, request = order.ticket, order.tally, self.parts[""].request
         claims = b.claims(self.parts, ticket, tally.quantity)
-        lot = lot_for(order.lot, claims, tally)
-        wanted = b.total(claims)
+        wanted, lot = summed(claim.quantity for claim in claims), lot_for(order.lot, claims, tally)
         settled = b.BlockSettled(
             at=turn.now,
             block_id=self.id,

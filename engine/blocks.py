@@ -23,7 +23,7 @@ from engine.events import Event
 from engine.messages import BLOCK, ExecutionRequest
 from engine.reports import Filled
 from engine.sizing import Share
-from engine.values import ZERO, OrderStatus, Side, add, subtract
+from engine.values import ZERO, OrderStatus, Side, add, subtract, summed
 
 
 def block_id(strategy_id: str, signal_id: str) -> str:
@@ -277,15 +277,7 @@ def claims(parts: Parts, ticket: Ticket, filled: Decimal) -> tuple[Claim, ...]:
         for name, member in sorted(of(parts, ticket), key=itemgetter(0))
     ]
     wanting = tuple(claim for claim in found if claim.quantity)
-    return wanting if filled <= total(wanting) else tuple(found)
-
-
-def total(claims: Iterable[Claim]) -> Decimal:
-    """What all of them want."""
-    whole = ZERO
-    for claim in claims:
-        whole = add(whole, claim.quantity)
-    return whole
+    return wanting if filled <= summed(claim.quantity for claim in wanting) else tuple(found)
 
 
 def only_reduces(gathered: Gathered, ticket: Ticket) -> bool:
