@@ -56,7 +56,9 @@ def to(actor: WorkActor, quantity: Decimal, turn: Turn) -> None:
 def child(actor: WorkActor, before: Order, report: ChildReport, turn: Turn) -> None:
     """A child has answered what was asked of it: what is still wanted is gone on with."""
     known = next((one for one in work_.working(before).children if one.order_id == report.child.order_id), None)
-    if known is None or not (known.pending or known.lost) or not before.open or before.cancelling:
+    if known is None or not before.open or before.cancelling:
+        return
+    if not known.pending and not (known.lost and report.open):
         return
     at_work = turn.peek(f"order/{report.child.order_id}")
     if report.open and at_work is not None and at_work.status == "UNKNOWN":

@@ -171,3 +171,12 @@ def test_a_child_whose_venue_counts_more_than_it_was_for_is_not_cancelled_again_
         tells(bench, child, r.Snapshot, status="FILLED", quantity=D(100), filled=D(110))
     assert len(bench.sent(r.CancelVenueOrder)) <= before + 1
     assert order(bench, child).status == "UNKNOWN"
+
+
+def test_a_lost_child_that_was_refused_after_all_is_not_sent_again(bench: Bench) -> None:
+    name = placed(bench, **STOP, time_in_force="DAY")
+    tick(bench, "95")
+    child = last(bench)
+    loses(bench, child)
+    tells(bench, child, r.Rejected, reason="no")
+    assert (order(bench, name).status, len(bench.sent(r.SubmitOrder))) == ("CANCELED", 1)
