@@ -1,4 +1,4 @@
-"""Three hundred worlds, each of which must keep every invariant, and in which everything that can go wrong does."""
+"""Four hundred worlds, each of which must keep every invariant, and in which everything that can go wrong does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from engine.transitions import TABLE
 from tests.simulation.runs import Result, live
 
-SEEDS = 300
+SEEDS = 400
 CHUNK = 50
 
 UNREACHABLE = {
