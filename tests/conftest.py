@@ -1,8 +1,13 @@
-"""What every test stands on: asynchronous tests run on uvloop, as the daemon does."""
+"""What every test stands on: asynchronous tests run on uvloop, as the daemon does, and properties take their time."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# That a machine has other work to do is no fault of what is tested.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 @pytest.fixture

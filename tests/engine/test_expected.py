@@ -85,7 +85,7 @@ values = st.recursive(
 
 @given(
     st.sampled_from(sorted(SHAPES)),
-    st.dictionaries(st.sampled_from([*REQUEST, "plan", "targets", "cash", "limits", "regime"]), values),
+    st.dictionaries(st.sampled_from([*REQUEST, "plan", "targets", "cash", "limits", "regime"]), values, max_size=4),
     st.booleans(),
 )
 def test_whatever_comes_is_read_or_refused(verb: str, message: dict[str, Any], packed: bool) -> None:
