@@ -113,7 +113,7 @@ class WorkActor(OrderActor):
     def end(self, status: Any, code: str, reason: str, turn: Turn) -> None:
         order: Order = self.parts[""]
         ticket, work = order.ticket, work_.working(order)
-        if work.amended and status == "CANCELED":
+        if work.amended and status == "CANCELED" and not work.children:
             status, code = "FILLED", ""
         if work.ended and status != "FILLED":
             reason = f"{reason}; {work.ended}" if reason else work.ended

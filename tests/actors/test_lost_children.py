@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from engine import reports as r
+from engine.messages import ExecutionCommand
+from engine.plan import ExecutionPlan
 from engine.work import WorkEnded
 from tests.actors.bench import Bench, D
 from tests.actors.test_work import bench, cancels, fill, order, placed, tick, twap
@@ -180,3 +182,18 @@ def test_a_lost_child_that_was_refused_after_all_is_not_sent_again(bench: Bench)
     loses(bench, child)
     tells(bench, child, r.Rejected, reason="no")
     assert (order(bench, name).status, len(bench.sent(r.SubmitOrder))) == ("CANCELED", 1)
+
+
+def test_an_order_amended_to_what_is_filled_is_not_filled_while_a_child_of_it_is_lost(bench: Bench) -> None:
+    name = placed(bench, plan=twap())
+    first = last(bench)
+    fill(bench, bench.sent(r.SubmitOrder)[-1], "15")
+    plan = ExecutionPlan(plan_id="EXP_20260105_143000_abcde", action="MODIFY_ORDER")
+    command = ExecutionCommand(command_id="m-1", subscriber_id="alice", order_id=name, plan=plan, quantity=D(10))
+    assert bench.ask("subscriber/alice", command).status == "ACCEPTED"
+    loses(bench, first)
+    bench.wait(60)
+    found = order(bench, name)
+    assert (found.status, found.filled, found.working) == ("CANCELED", 15, 5)
+    (ended,) = bench.events(WorkEnded)
+    assert ended.code == "CHILD_UNKNOWN"
