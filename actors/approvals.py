@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from actors import gross, supervise, windows
 from actors.turn import Turn
-from actors.worked import Prepared, prepare
+from actors.worked import Prepared, prefix, prepare
 from engine import ledger
 from engine.aims import Aim, bounded, with_order
 from engine.commands import CancelOrder, StartOrder, Ticket
@@ -31,7 +31,6 @@ from engine.sizing import Sized, Sizing, plain
 from engine.steering import Moves, Step
 from engine.values import ZERO, instrument_key, multiply
 from engine.weighed import Weights
-from engine.work import PREFIX
 
 if TYPE_CHECKING:
     from actors.subscriber import SubscriberActor
@@ -259,9 +258,10 @@ class Approvals:
     ) -> Ticket:
         actor, turn, spec = self.actor, self.turn, figures.spec
         accounts = {} if actor.profile is None else actor.profile.accounts
-        prefix = PREFIX if worked is not None and worked.here else venue.name
         ticket = Ticket(
-            order_id="" if self._dry else turn.order_id(prefix, actor.id, f"targets/{aim.signal_id}", leg),
+            order_id=""
+            if self._dry
+            else turn.order_id(prefix(worked, venue.name), actor.id, f"targets/{aim.signal_id}", leg),
             subscriber_id=actor.id,
             account=accounts.get(venue.name, actor.id),
             venue=venue.name,
@@ -293,7 +293,7 @@ def start(actor: SubscriberActor, orders: Iterable[Approved], turn: Turn) -> Non
         turn.pace.add(actor.id, turn.now)
         if order.asked is not None:
             windows.count(order.asked, turn)
-        begin = StartOrder(ticket=ticket) if worked is None or not worked.here else worked.start(ticket)
+        begin = StartOrder(ticket=ticket) if worked is None else worked.start(ticket)
         turn.tell(f"order/{ticket.order_id}", begin)
         gross.placed(ticket, turn)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from actors import supervise, windows
 from actors.turn import Turn
-from actors.worked import Prepared, prepare
+from actors.worked import Prepared, prefix, prepare
 from engine import reports as r
 from engine.blocks import Gathered
 from engine.commands import StartOrder, Ticket
@@ -17,7 +17,6 @@ from engine.idempotency import key_of
 from engine.refusal import Refusal
 from engine.sizing import Sized, Sizing
 from engine.values import ZERO, OrderStatus, Side
-from engine.work import PREFIX
 
 Made = tuple[Ticket, Any]
 """An order of the block and what starts it."""
@@ -53,7 +52,7 @@ def order(
         worked = prepared
     ends = turn.rules.session_end(spec.calendar, turn.now) if request.time_in_force == "DAY" else None
     ticket = Ticket(
-        order_id=turn.order_id(PREFIX if worked and worked.here else venue.name, block_id, key_of(request), leg),
+        order_id=turn.order_id(prefix(worked, venue.name), block_id, key_of(request), leg),
         subscriber_id=block_id,
         account=settings.accounts.get(venue.name, block_id),
         venue=venue.name,

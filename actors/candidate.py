@@ -8,14 +8,13 @@ from decimal import Decimal
 from msgspec import Struct
 
 from actors.turn import Turn
-from actors.worked import Prepared
+from actors.worked import Prepared, prefix
 from engine.commands import PART, Ticket
 from engine.config import InstrumentSpec
 from engine.figures import Figures
 from engine.messages import ExecutionRequest
 from engine.sizing import Sizing
 from engine.values import ZERO
-from engine.work import PREFIX
 
 
 class Candidate(Struct, frozen=True, gc=False):
@@ -37,7 +36,7 @@ class Candidate(Struct, frozen=True, gc=False):
     ) -> Ticket:
         """The ticket of its order."""
         spec, figures, worked = self.spec, self.figures, self.worked
-        place = PART if in_block else PREFIX if worked and worked.here else self.venue
+        place = PART if in_block else prefix(worked, self.venue)
         ticket = Ticket(
             order_id=turn.order_id(place, subscriber_id, key, 0),
             subscriber_id=subscriber_id,

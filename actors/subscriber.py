@@ -164,7 +164,7 @@ class SubscriberActor(Actor):
             )
         )
         turn.answered(self.id, key, asked, outcome)
-        start = StartOrder(ticket=ticket) if worked is None or not worked.here else worked.start(ticket)
+        start = StartOrder(ticket=ticket) if worked is None else worked.start(ticket)
         turn.tell(f"order/{ticket.order_id}", start)
         if request.group is not None:
             grouped.joins(request.group, ticket, decided.spec.lot_size, turn)

@@ -13,7 +13,7 @@ from actors import grouped
 from actors.turn import Turn
 from engine.algos.contract import Algorithm, Iceberg, Parent, Works
 from engine.algos.start import Known, begin
-from engine.commands import StartWork, Ticket
+from engine.commands import StartOrder, StartWork, Ticket
 from engine.config import InstrumentSpec
 from engine.emulate import Held, Release, dearest, hold, reducible
 from engine.gate import Venue
@@ -29,6 +29,7 @@ from engine.specification import Specification
 from engine.translate import translate
 from engine.triggers import Trigger, trail
 from engine.values import floor_to
+from engine.work import PREFIX
 
 ALGORITHMS: Final[dict[str, Algorithm]] = {
     "TWAP": "TWAP",
@@ -102,8 +103,10 @@ class Prepared(Struct, frozen=True, gc=False):
             native=native(spec),
         )
 
-    def start(self, ticket: Ticket) -> StartWork:
+    def start(self, ticket: Ticket) -> StartOrder | StartWork:
         """What the order is told."""
+        if not self.here:
+            return StartOrder(ticket=ticket)
         return StartWork(
             ticket=ticket,
             spec=self.spec,
@@ -112,6 +115,11 @@ class Prepared(Struct, frozen=True, gc=False):
             release=self.release,
             reason=self.reason,
         )
+
+
+def prefix(worked: Prepared | None, venue: str) -> str:
+    """What the id of an order begins with that is worked so: where it is, our side or its venue."""
+    return PREFIX if worked is not None and worked.here else venue
 
 
 def prepare(
