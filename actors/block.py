@@ -78,8 +78,7 @@ class BlockActor(Actor):
             self._share(turn)
 
     def _measured(self, message: b.Measured, turn: Turn) -> None:
-        gathered, known = self.gathered, self.parts.get(f"m/{message.subscriber_id}")
-        if gathered is None or known is None or gathered.phase != "MEASURING" or known.answered:
+        if not self._awaits(message.subscriber_id, "MEASURING"):
             return
         turn.record(
             b.MemberMeasured(at=turn.now, block_id=self.id, subscriber_id=message.subscriber_id, member=message.member)
@@ -93,7 +92,6 @@ class BlockActor(Actor):
         awarded = self._awards(request, turn)
         shares: dict[str, Share] = {} if isinstance(awarded, Refusal) else awarded
         code, reason = (awarded.code, awarded.reason) if isinstance(awarded, Refusal) else ("", "")
-        members = [(part[2:], one.shares) for part, one in self.parts.items() if part.startswith("m/")]
         turn.record(
             b.BlockShared(
                 at=turn.now,
@@ -104,14 +102,14 @@ class BlockActor(Actor):
                 reason=reason,
             )
         )
-        for name, sharing in members:
+        for name, member in b.members(self.parts).items():
             enlist = b.Enlist(request=request, block=request.block, share=shares.get(name))
-            turn.tell(
-                f"subscriber/{name}", structs.replace(enlist, code=code, reason=reason) if sharing and code else enlist
-            )
+            if member.shares and code:
+                enlist = structs.replace(enlist, code=code, reason=reason)
+            turn.tell(f"subscriber/{name}", enlist)
 
     def _awards(self, request: ExecutionRequest, turn: Turn) -> dict[str, Share] | Refusal:
-        members = [one.member for part, one in self.parts.items() if part.startswith("m/") and one.member is not None]
+        members = b.measured(self.parts)
         spec = turn.rules.instrument(request.exchange, request.symbol)
         whole = request.intent == "CLOSE" and request.quantity is None
         if not members or spec is None or whole:
@@ -124,9 +122,8 @@ class BlockActor(Actor):
 
     def _claimed(self, message: SubmitChild, turn: Turn) -> None:
         """A member's order arrives, as at a venue."""
-        ticket, gathered = message.ticket, self.gathered
-        known = self.parts.get(f"m/{ticket.subscriber_id}")
-        if gathered is None or known is None or gathered.phase != "SIZING" or known.answered:
+        ticket = message.ticket
+        if not self._awaits(ticket.subscriber_id, "SIZING"):
             reason = f"BLOCK_CLOSED: {self.id} went on without {ticket.subscriber_id}, or was stopped"
             self._tell(ticket.order_id, r.Rejected(client_order_id=ticket.order_id, reason=reason, at=turn.now), turn)
             return
@@ -144,8 +141,7 @@ class BlockActor(Actor):
         self._form_if_complete(turn)
 
     def _declined(self, message: b.Declined, turn: Turn) -> None:
-        gathered, known = self.gathered, self.parts.get(f"m/{message.subscriber_id}")
-        if gathered is None or known is None or gathered.phase != "SIZING" or known.answered:
+        if not self._awaits(message.subscriber_id, "SIZING"):
             return
         turn.record(b.MemberAnswered(at=turn.now, block_id=self.id, subscriber_id=message.subscriber_id))
         self._form_if_complete(turn)
@@ -166,7 +162,7 @@ class BlockActor(Actor):
         gathered: b.Gathered = self.parts[""]
         request = gathered.request
         wanted: dict[tuple[Side, bool], Decimal] = {}
-        for one in self._members():
+        for one in b.members(self.parts).values():
             if one.side is not None:
                 key = one.side, one.short_sale
                 wanted[key] = add(wanted.get(key, ZERO), one.quantity)
@@ -198,7 +194,7 @@ class BlockActor(Actor):
             turn.tell(f"order/{ticket.order_id}", start)
             windows.sent(ticket, turn)
         names = {(ticket.side, ticket.short_sale): ticket.order_id for ticket, _ in made}
-        for one in self._members():
+        for one in b.members(self.parts).values():
             if one.side is None:
                 continue
             name, refusal = one.order_id, refused.get((one.side, one.short_sale))
@@ -222,7 +218,7 @@ class BlockActor(Actor):
         if gathered.phase == "WORKING":
             return
         turn.record(b.BlockStopped(at=turn.now, block_id=self.id, reason=message.reason))
-        for one in self._members():
+        for one in b.members(self.parts).values():
             if one.side is not None:
                 canceled = r.Canceled(client_order_id=one.order_id, reason=message.reason, at=turn.now)
                 self._tell(one.order_id, canceled, turn)
@@ -290,8 +286,10 @@ class BlockActor(Actor):
     def _tell(self, order_id: str, report: Any, turn: Turn) -> None:
         turn.tell(f"order/{order_id}", report)
 
-    def _members(self) -> list[b.BlockMember]:
-        return [one for part, one in self.parts.items() if part.startswith("m/")]
+    def _awaits(self, subscriber_id: str, phase: str) -> bool:
+        """Whether this member's answer is still waited for."""
+        gathered, known = self.gathered, self.parts.get(f"m/{subscriber_id}")
+        return gathered is not None and known is not None and gathered.phase == phase and not known.answered
 
     # what a block does not do
 

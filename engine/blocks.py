@@ -253,11 +253,21 @@ Parts = Mapping[str, Any]
 Change = tuple[str, Struct]
 
 
+def members(parts: Parts) -> dict[str, BlockMember]:
+    """All members, by subscriber."""
+    return {part[2:]: member for part, member in parts.items() if part.startswith("m/")}
+
+
+def measured(parts: Parts) -> list[Member]:
+    """What those count for who share the total."""
+    return [member.member for member in members(parts).values() if member.member is not None]
+
+
 def of(parts: Parts, ticket: Ticket) -> Iterable[tuple[str, BlockMember]]:
     """The members, by subscriber, whose orders an order of the block is for."""
-    for part, member in parts.items():
-        if part.startswith("m/") and member.side == ticket.side and member.short_sale == ticket.short_sale:
-            yield part[2:], member
+    for name, member in members(parts).items():
+        if member.side == ticket.side and member.short_sale == ticket.short_sale:
+            yield name, member
 
 
 def order_of(parts: Parts, ticket: Ticket) -> BlockOrder | None:
@@ -286,9 +296,9 @@ def only_reduces(gathered: Gathered, ticket: Ticket) -> bool:
 
 
 def _opened(parts: Parts, event: BlockOpened) -> Iterable[Change]:
-    measured = sum(one.shares for one in event.members)
-    phase: Any = "MEASURING" if measured else "SIZING"
-    yield "", Gathered(request=event.request, phase=phase, waiting=measured or len(event.members), at=event.at)
+    sharing = sum(one.shares for one in event.members)
+    phase: Any = "MEASURING" if sharing else "SIZING"
+    yield "", Gathered(request=event.request, phase=phase, waiting=sharing or len(event.members), at=event.at)
     for one in event.members:
         yield f"m/{one.subscriber_id}", BlockMember(shares=one.shares)
 
@@ -300,11 +310,11 @@ def _measured(parts: Parts, event: MemberMeasured) -> Iterable[Change]:
 
 
 def _shared(parts: Parts, event: BlockShared) -> Iterable[Change]:
-    members = [(part, member) for part, member in parts.items() if part.startswith("m/")]
-    yield "", replace(parts[""], phase="SIZING" if event.worked else "OVER", waiting=len(members))
-    for part, member in members:
+    everyone = members(parts)
+    yield "", replace(parts[""], phase="SIZING" if event.worked else "OVER", waiting=len(everyone))
+    for name, member in everyone.items():
         if member.answered:
-            yield part, replace(member, answered=False)
+            yield f"m/{name}", replace(member, answered=False)
 
 
 def _answered(parts: Parts, event: MemberAnswered) -> Iterable[Change]:

@@ -13,7 +13,7 @@ from engine.values import subtract
 def shared(signal: tuple[str, str], subscriber_id: str, sizing: Sizing, parts: b.Parts) -> str:
     """In words, who shared a (strategy's, signal's) total with this subscriber."""
     name = b.block_id(*signal)
-    members = [one.member for part, one in parts.items() if part.startswith("m/") and one.member is not None]
+    members = b.measured(parts)
     if not members:
         return f"{name}, which is in the store of another partition"
     luck = awarded(sizing.base, sizing.lot, members, subscriber_id)
